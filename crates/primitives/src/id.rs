@@ -1,0 +1,146 @@
+//! Identifiers: nodes, shards, stripes, placement groups, epochs.
+
+use crate::coding::TOTAL_SHARDS;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use core::fmt;
+use scale_info::TypeInfo;
+
+/// A node's number on chain: issued by a counter, never changed, never used again.
+pub type NodeIndex = u32;
+/// A version of the cluster map, counted from 1; 0 means "no map yet".
+pub type Epoch = u32;
+/// A placement group, `0..pg_num`.
+pub type Pg = u32;
+
+macro_rules! id32 {
+	($(#[$doc:meta])* $name:ident) => {
+		$(#[$doc])*
+		#[derive(
+			Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default,
+			Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+		)]
+		pub struct $name(pub [u8; 32]);
+
+		impl $name {
+			/// The id's bytes.
+			pub const fn as_bytes(&self) -> &[u8; 32] {
+				&self.0
+			}
+
+			/// Reads 64 hexadecimal digits, with or without `0x`.
+			pub fn from_hex(text: &str) -> Option<Self> {
+				let digits = text.strip_prefix("0x").unwrap_or(text);
+				let mut bytes = [0u8; 32];
+				hex::decode_to_slice(digits, &mut bytes).ok()?;
+				Some(Self(bytes))
+			}
+		}
+
+		impl fmt::Display for $name {
+			fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+				self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+			}
+		}
+
+		impl fmt::Debug for $name {
+			fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+				write!(f, "{}({})", stringify!($name), self)
+			}
+		}
+
+		impl From<[u8; 32]> for $name {
+			fn from(bytes: [u8; 32]) -> Self {
+				Self(bytes)
+			}
+		}
+
+		impl AsRef<[u8]> for $name {
+			fn as_ref(&self) -> &[u8] {
+				&self.0
+			}
+		}
+
+		#[cfg(feature = "serde")]
+		impl serde::Serialize for $name {
+			fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+				serializer.collect_str(self)
+			}
+		}
+
+		#[cfg(feature = "serde")]
+		impl<'de> serde::Deserialize<'de> for $name {
+			fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+				let text = <alloc::string::String as serde::Deserialize>::deserialize(deserializer)?;
+				Self::from_hex(&text)
+					.ok_or_else(|| serde::de::Error::custom("expected 64 hexadecimal digits"))
+			}
+		}
+	};
+}
+
+id32! {
+	/// A daemon's Ed25519 public key: its identity on the wire.
+	NodeKey
+}
+id32! {
+	/// BLAKE3 of a shard's bytes.
+	ShardId
+}
+id32! {
+	/// Root over the 30 shard ids of a stripe, see [`stripe_id`].
+	StripeId
+}
+
+/// BLAKE3 key-derivation context of [`stripe_id`].
+pub const STRIPE_CONTEXT: &str = "hippius arion 2026 stripe id v1";
+
+/// The id of the stripe made of these shards, in slot order: BLAKE3 in key-derivation mode, with
+/// [`STRIPE_CONTEXT`], over the 960 bytes of ids.
+pub fn stripe_id(shards: &[ShardId; TOTAL_SHARDS]) -> StripeId {
+	let mut hasher = blake3::Hasher::new_derive_key(STRIPE_CONTEXT);
+	for shard in shards {
+		hasher.update(shard.as_bytes());
+	}
+	StripeId(*hasher.finalize().as_bytes())
+}
+
+/// BLAKE3 of a shard's bytes.
+pub fn shard_id(bytes: &[u8]) -> ShardId {
+	ShardId(*blake3::hash(bytes).as_bytes())
+}
+
+impl StripeId {
+	/// The number the stripe's placement group is taken from: its first four bytes, little endian.
+	pub fn pg_seed(&self) -> u32 {
+		let [a, b, c, d, ..] = self.0;
+		u32::from_le_bytes([a, b, c, d])
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use alloc::string::ToString;
+
+	#[test]
+	fn ids_print_and_parse() {
+		let id = shard_id(b"hippius");
+		assert_eq!(ShardId::from_hex(&id.to_string()), Some(id));
+		assert_eq!(ShardId::from_hex("0x12"), None);
+		assert_eq!(ShardId::from_hex(&"zz".repeat(32)), None);
+	}
+
+	#[test]
+	fn stripe_id_depends_on_every_slot_and_their_order() {
+		let ids: [ShardId; TOTAL_SHARDS] = core::array::from_fn(|i| shard_id(&[i as u8]));
+		let root = stripe_id(&ids);
+		for slot in 0..TOTAL_SHARDS {
+			let mut changed = ids;
+			changed[slot].0[31] ^= 1;
+			assert_ne!(stripe_id(&changed), root);
+		}
+		let mut swapped = ids;
+		swapped.swap(3, 4);
+		assert_ne!(stripe_id(&swapped), root);
+	}
+}
