@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used)]
+
+mod exit;
+mod register;
+mod rotate;
+mod update;
