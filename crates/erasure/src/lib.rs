@@ -1,0 +1,39 @@
+//! Reed-Solomon 10+20 over GF(2^8).
+//!
+//! Ten data shards become thirty, and any ten of the thirty give the ten back. The field is GF(2^8)
+//! modulo 0x11D and the generator is the systematic Vandermonde matrix, so parity is equal byte for
+//! byte to that of `reed-solomon-erasure` 6.0.
+//!
+//! [`StripeCodec`] is the seam: it encodes and recovers over borrowed slices and allocates nothing
+//! per call. [`Codec`] implements it and adds conveniences over whole stripes.
+//!
+//! ```
+//! use arion_erasure::Codec;
+//!
+//! let codec = Codec::shared();
+//! let data = b"twenty of thirty may go".to_vec();
+//! let mut shards: Vec<_> = codec.encode_stripe(&data)?.into_iter().map(Some).collect();
+//! for lost in 0..20 {
+//! 	shards[lost] = None;
+//! }
+//! assert_eq!(codec.reconstruct_data(&shards, data.len())?, data);
+//! # Ok::<(), arion_erasure::CodecError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod codec;
+mod error;
+mod gf;
+mod kernel;
+mod matrix;
+mod set;
+mod stripe;
+
+pub use codec::{Codec, DecodePlan, StripeCodec};
+pub use error::CodecError;
+pub use hippius_primitives::coding::{
+	shard_len, DATA_SHARDS, PARITY_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS,
+};
+pub use set::ShardSet;
