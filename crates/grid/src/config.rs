@@ -1,0 +1,325 @@
+//! Limits and windows.
+
+use crate::GridError;
+use hippius_primitives::coding::SHARD_LEN;
+use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+use std::{sync::Arc, time::Duration};
+
+/// Settings of a [`Grid`](crate::Grid). The defaults suit a miner on a public address; a gateway
+/// that must notice dead miners fast may shorten `idle_timeout` and `keep_alive`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridConfig {
+	/// Bytes one stream may have in flight towards us. Default 1 MiB: a full shard never waits
+	/// for a window.
+	pub stream_receive_window: u32,
+	/// Bytes one connection may have in flight towards us. Default 8 MiB.
+	pub receive_window: u32,
+	/// Bytes one connection keeps unacknowledged. Default 4 MiB.
+	pub send_window: u64,
+	/// Streams a peer may have open on one connection. Default 64.
+	pub max_streams: u32,
+	/// First guess of the round-trip time. Default 100 ms.
+	pub initial_rtt: Duration,
+	/// A silent connection is dropped after this long; the smaller value of both sides counts.
+	/// Default 30 s.
+	pub idle_timeout: Duration,
+	/// The dialling side sends a ping when a connection was silent this long. Default 10 s.
+	pub keep_alive: Duration,
+	/// A handshake, and each address of a dial, takes at most this long. Default 5 s.
+	pub handshake_timeout: Duration,
+	/// After a failed dial, requests to that peer fail at once for this long. Default 1 s.
+	pub redial_delay: Duration,
+	/// A connection we dialled is replaced by a fresh one after this long, with new key exchange;
+	/// shortened per connection by up to a fifth, so that not all fall due together. Default 1 h.
+	pub max_connection_age: Duration,
+	/// Traffic keys are replaced after this many bytes on a connection. Default 1 GiB.
+	pub rekey_bytes: u64,
+	/// Traffic keys are replaced after this long on a connection in use. Default 10 min.
+	pub rekey_interval: Duration,
+	/// Connections kept open to peers; the one unused longest is let go. Default 1024.
+	pub max_pooled: usize,
+
+	/// Connections accepted in all. Default 1024.
+	pub max_connections: usize,
+	/// Connections accepted per node key; one more closes the oldest. Default 4.
+	pub max_connections_per_peer: usize,
+	/// Open handshakes above which unproven addresses must prove themselves first. Default 64.
+	pub retry_above: usize,
+	/// Open handshakes above which new ones are ignored. Default 512.
+	pub ignore_above: usize,
+	/// Handshakes the transport queues before we look at them. Default 1024.
+	pub max_incoming: usize,
+	/// Bytes buffered per queued handshake. Default 64 KiB.
+	pub incoming_buffer: u64,
+	/// Bytes buffered for all queued handshakes. Default 8 MiB.
+	pub incoming_buffer_total: u64,
+	/// Requests served at a time. Default 256.
+	pub max_requests: usize,
+	/// Requests served at a time per node key. Default 32.
+	pub max_requests_per_peer: usize,
+	/// Bytes of shards held in memory for requests being served. Default 128 MiB.
+	pub body_memory: usize,
+
+	/// A request's header must be complete this long after its stream opened. Default 2 s.
+	pub header_timeout: Duration,
+	/// A transfer that moves nothing for this long is reset. Default 10 s.
+	pub progress_timeout: Duration,
+	/// Slowest average rate of a shard's transfer, bytes per second. Default 64 KiB/s.
+	pub min_rate: u32,
+	/// How long an answer may take once its request was sent, and a service to make it.
+	/// Default 30 s.
+	pub answer_timeout: Duration,
+	/// How long [`Grid::close`](crate::Grid::close) waits for running requests. Default 5 s.
+	pub drain_timeout: Duration,
+	/// Size asked for each UDP socket buffer; the system may give less. Default 4 MiB.
+	pub socket_buffer: usize,
+}
+
+impl Default for GridConfig {
+	fn default() -> Self {
+		Self {
+			stream_receive_window: 1024 * 1024,
+			receive_window: 8 * 1024 * 1024,
+			send_window: 4 * 1024 * 1024,
+			max_streams: 64,
+			initial_rtt: Duration::from_millis(100),
+			idle_timeout: Duration::from_secs(30),
+			keep_alive: Duration::from_secs(10),
+			handshake_timeout: Duration::from_secs(5),
+			redial_delay: Duration::from_secs(1),
+			max_connection_age: Duration::from_secs(3600),
+			rekey_bytes: 1024 * 1024 * 1024,
+			rekey_interval: Duration::from_secs(600),
+			max_pooled: 1024,
+			max_connections: 1024,
+			max_connections_per_peer: 4,
+			retry_above: 64,
+			ignore_above: 512,
+			max_incoming: 1024,
+			incoming_buffer: 64 * 1024,
+			incoming_buffer_total: 8 * 1024 * 1024,
+			max_requests: 256,
+			max_requests_per_peer: 32,
+			body_memory: 128 * 1024 * 1024,
+			header_timeout: Duration::from_secs(2),
+			progress_timeout: Duration::from_secs(10),
+			min_rate: 64 * 1024,
+			answer_timeout: Duration::from_secs(30),
+			drain_timeout: Duration::from_secs(5),
+			socket_buffer: 4 * 1024 * 1024,
+		}
+	}
+}
+
+/// Which side of a connection a transport configuration is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+	Dialer,
+	Acceptor,
+}
+
+impl GridConfig {
+	/// Refuses settings that cannot work.
+	pub fn validate(&self) -> Result<(), GridError> {
+		let refuse = |setting, reason: &str| {
+			Err(GridError::Config {
+				setting,
+				reason: reason.into(),
+			})
+		};
+		let counts = [
+			("max_streams", self.max_streams as usize),
+			("max_pooled", self.max_pooled),
+			("max_connections", self.max_connections),
+			("max_connections_per_peer", self.max_connections_per_peer),
+			("max_incoming", self.max_incoming),
+			("max_requests", self.max_requests),
+			("min_rate", self.min_rate as usize),
+			("stream_receive_window", self.stream_receive_window as usize),
+			("receive_window", self.receive_window as usize),
+		];
+		for (setting, value) in counts {
+			if value == 0 {
+				return refuse(setting, "must not be 0");
+			}
+		}
+		let waits = [
+			("initial_rtt", self.initial_rtt),
+			("idle_timeout", self.idle_timeout),
+			("keep_alive", self.keep_alive),
+			("handshake_timeout", self.handshake_timeout),
+			("max_connection_age", self.max_connection_age),
+			("rekey_interval", self.rekey_interval),
+			("header_timeout", self.header_timeout),
+			("progress_timeout", self.progress_timeout),
+			("answer_timeout", self.answer_timeout),
+		];
+		for (setting, value) in waits {
+			if value.is_zero() || value > Duration::from_secs(86_400) {
+				return refuse(setting, "must be more than zero and at most a day");
+			}
+		}
+		if self.max_requests_per_peer <= self.max_connections_per_peer {
+			// Each connection keeps one permit in hand while it waits for a stream.
+			return refuse(
+				"max_requests_per_peer",
+				"must exceed `max_connections_per_peer`",
+			);
+		}
+		if self.max_requests > 1 << 20 || self.max_requests_per_peer > 1 << 20 {
+			return refuse("max_requests", "must be at most 1048576");
+		}
+		if self.body_memory < SHARD_LEN || self.body_memory > 1 << 40 {
+			return refuse(
+				"body_memory",
+				"must hold at least one shard (1 MiB), at most 1 TiB",
+			);
+		}
+		if self.send_window == 0 || self.send_window > 1 << 40 {
+			return refuse("send_window", "must be from 1 B to 1 TiB");
+		}
+		if self.keep_alive >= self.idle_timeout {
+			return refuse("keep_alive", "must be shorter than `idle_timeout`");
+		}
+		if self.rekey_bytes == 0 {
+			return refuse("rekey_bytes", "must not be 0");
+		}
+		if self.retry_above > self.ignore_above {
+			return refuse("retry_above", "must not exceed `ignore_above`");
+		}
+		Ok(())
+	}
+
+	/// How long a transfer of `len` bytes may take: the slowest allowed rate, plus one stall.
+	pub(crate) fn body_timeout(&self, len: usize) -> Duration {
+		self.progress_timeout
+			+ Duration::from_secs_f64(len as f64 / f64::from(self.min_rate.max(1)))
+	}
+
+	pub(crate) fn transport(&self, role: Role) -> Result<Arc<TransportConfig>, GridError> {
+		let idle = IdleTimeout::try_from(self.idle_timeout).map_err(|error| GridError::Config {
+			setting: "idle_timeout",
+			reason: error.to_string(),
+		})?;
+		let mut transport = TransportConfig::default();
+		transport
+			.stream_receive_window(self.stream_receive_window.into())
+			.receive_window(self.receive_window.into())
+			.send_window(self.send_window)
+			.max_concurrent_uni_streams(VarInt::from_u32(0))
+			.datagram_receive_buffer_size(None)
+			// Shards that are nearly through finish first instead of all finishing last.
+			.send_fairness(false)
+			.initial_rtt(self.initial_rtt)
+			.max_idle_timeout(Some(idle))
+			.ack_frequency_config(Some(AckFrequencyConfig::default()));
+		match role {
+			// Peers we dialled have nothing to ask of us on that connection.
+			Role::Dialer => transport
+				.max_concurrent_bidi_streams(VarInt::from_u32(0))
+				.keep_alive_interval(Some(self.keep_alive)),
+			Role::Acceptor => transport.max_concurrent_bidi_streams(self.max_streams.into()),
+		};
+		Ok(Arc::new(transport))
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn defaults_are_valid_and_bad_settings_are_named() {
+		assert!(GridConfig::default().validate().is_ok());
+		let base = GridConfig::default;
+		let bad = [
+			(
+				"max_streams",
+				GridConfig {
+					max_streams: 0,
+					..base()
+				},
+			),
+			(
+				"header_timeout",
+				GridConfig {
+					header_timeout: Duration::ZERO,
+					..base()
+				},
+			),
+			(
+				"answer_timeout",
+				GridConfig {
+					answer_timeout: Duration::MAX,
+					..base()
+				},
+			),
+			(
+				"max_requests_per_peer",
+				GridConfig {
+					max_requests_per_peer: 4,
+					..base()
+				},
+			),
+			(
+				"max_requests",
+				GridConfig {
+					max_requests: usize::MAX,
+					..base()
+				},
+			),
+			(
+				"body_memory",
+				GridConfig {
+					body_memory: 1,
+					..base()
+				},
+			),
+			(
+				"keep_alive",
+				GridConfig {
+					keep_alive: Duration::from_secs(30),
+					..base()
+				},
+			),
+			(
+				"retry_above",
+				GridConfig {
+					retry_above: 9999,
+					..base()
+				},
+			),
+			(
+				"rekey_bytes",
+				GridConfig {
+					rekey_bytes: 0,
+					..base()
+				},
+			),
+			(
+				"send_window",
+				GridConfig {
+					send_window: 0,
+					..base()
+				},
+			),
+		];
+		for (name, config) in bad {
+			let refused = config.validate();
+			assert!(
+				matches!(&refused, Err(GridError::Config { setting, .. }) if *setting == name),
+				"{name}: {refused:?}"
+			);
+		}
+	}
+
+	#[test]
+	fn body_timeout_grows_with_length() {
+		let config = GridConfig::default();
+		assert_eq!(config.body_timeout(0), config.progress_timeout);
+		assert_eq!(
+			config.body_timeout(SHARD_LEN),
+			config.progress_timeout + Duration::from_secs(16)
+		);
+	}
+}

@@ -1,0 +1,204 @@
+//! One UDP socket: dials and, if asked to, serves.
+
+use crate::{
+	config::Role,
+	peer::Peer,
+	pool::{Dialer, Pool},
+	serve::Server,
+	service::ShardService,
+	socket, tls,
+	wire::code,
+	GridConfig, GridError, Identity,
+};
+use hippius_primitives::NodeKey;
+use quinn::{
+	crypto::{CryptoError, HmacKey},
+	Endpoint, EndpointConfig, TokioRuntime,
+};
+use quinn_proto::HashedConnectionIdGenerator;
+use std::{
+	net::SocketAddr,
+	sync::{Arc, OnceLock},
+	time::Duration,
+};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
+use zeroize::Zeroizing;
+
+/// How long the farewell to open connections may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A node's presence on the network. See the [crate's page](crate) for an example.
+pub struct Grid {
+	endpoint: Endpoint,
+	local: SocketAddr,
+	identity: Arc<Identity>,
+	config: GridConfig,
+	runtime: Handle,
+	pool: Pool,
+	server: OnceLock<Arc<Server>>,
+	closing: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for Grid {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("Grid")
+			.field("node_key", &self.identity.node_key())
+			.field("local", &self.local)
+			.finish_non_exhaustive()
+	}
+}
+
+impl Grid {
+	/// Opens a UDP socket on `address` (port 0: any free one). Must be called within a tokio
+	/// runtime. Dials at once; serves after [`Grid::serve`].
+	pub fn bind(
+		address: SocketAddr,
+		identity: Arc<Identity>,
+		config: GridConfig,
+	) -> Result<Arc<Self>, GridError> {
+		config.validate()?;
+		let runtime = Handle::try_current().map_err(|_| GridError::NoRuntime)?;
+		let socket = socket::bind(address, config.socket_buffer)?;
+		let bound = |source| GridError::Bind {
+			address,
+			source: Arc::new(source),
+		};
+		let endpoint = Endpoint::new(
+			endpoint_config(&identity),
+			None,
+			socket,
+			Arc::new(TokioRuntime),
+		)
+		.map_err(bound)?;
+		let local = endpoint.local_addr().map_err(bound)?;
+		let (closing, watching) = watch::channel(false);
+		let pool = Pool::new(Dialer {
+			endpoint: endpoint.clone(),
+			identity: identity.clone(),
+			transport: config.transport(Role::Dialer)?,
+			config: config.clone(),
+			runtime: runtime.clone(),
+			closing: watching,
+		});
+		tracing::info!(node = %identity.node_key(), %local, "grid endpoint open");
+		let server = OnceLock::new();
+		Ok(Arc::new(Self {
+			endpoint,
+			local,
+			identity,
+			config,
+			runtime,
+			pool,
+			server,
+			closing,
+		}))
+	}
+
+	/// The address the socket is bound to.
+	pub fn local_addr(&self) -> SocketAddr {
+		self.local
+	}
+
+	/// This node's key.
+	pub fn node_key(&self) -> NodeKey {
+		self.identity.node_key()
+	}
+
+	/// Connections open now, both ways.
+	pub fn open_connections(&self) -> usize {
+		self.endpoint.open_connections()
+	}
+
+	/// A handle to the node `key`, looked for at `addresses` in order. Does not connect yet.
+	/// Addresses, if any are given, replace those given before for the same key.
+	pub fn peer(&self, key: NodeKey, addresses: Vec<SocketAddr>) -> Peer {
+		self.pool.peer(key, addresses)
+	}
+
+	/// Answers peers with `service`, in the background, until [`Grid::close`]. Once per grid.
+	pub fn serve(&self, service: Arc<dyn ShardService>) -> Result<(), GridError> {
+		if *self.closing.borrow() {
+			return Err(GridError::Closed);
+		}
+		let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&self.identity)?));
+		config
+			.transport_config(self.config.transport(Role::Acceptor)?)
+			.max_incoming(self.config.max_incoming)
+			.incoming_buffer_size(self.config.incoming_buffer)
+			.incoming_buffer_size_total(self.config.incoming_buffer_total);
+		let server = Arc::new(Server::new(
+			service,
+			self.config.clone(),
+			self.closing.subscribe(),
+		));
+		self.server
+			.set(server.clone())
+			.map_err(|_| GridError::AlreadyServing)?;
+		self.endpoint.set_server_config(Some(config));
+		self.runtime.spawn(server.accept(self.endpoint.clone()));
+		Ok(())
+	}
+
+	/// Takes no more requests, lets the running ones finish within
+	/// [`GridConfig::drain_timeout`], then closes every connection. Idempotent.
+	pub async fn close(&self) {
+		self.closing.send_replace(true);
+		self.endpoint.set_server_config(None);
+		if let Some(server) = self.server.get() {
+			if timeout(self.config.drain_timeout, server.drained())
+				.await
+				.is_err()
+			{
+				tracing::warn!("requests still running at shutdown are cut off");
+			}
+		}
+		self.endpoint.close(code::DONE, b"closing");
+		if timeout(FAREWELL, self.endpoint.wait_idle()).await.is_err() {
+			tracing::debug!("some peers were not told of the shutdown");
+		}
+	}
+}
+
+impl Drop for Grid {
+	fn drop(&mut self) {
+		self.closing.send_replace(true);
+		self.endpoint.close(code::DONE, b"closing");
+	}
+}
+
+/// Keys that outlive a restart, so that a restarted node can tell old peers at once that their
+/// connection is gone, instead of leaving them to wait for the idle timeout.
+fn endpoint_config(identity: &Identity) -> EndpointConfig {
+	let reset = ResetKey(identity.derive("hippius arion 2026 quic stateless reset key v1"));
+	let cid = identity.derive("hippius arion 2026 quic connection id key v1");
+	let [a, b, c, d, e, f, g, h, ..] = *cid;
+	let cid = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+	let mut config = EndpointConfig::new(Arc::new(reset));
+	config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid)));
+	config
+}
+
+/// Keyed BLAKE3 as the transport's MAC.
+struct ResetKey(Zeroizing<[u8; 32]>);
+
+impl HmacKey for ResetKey {
+	fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+		blake3::Hasher::new_keyed(&self.0)
+			.update(data)
+			.finalize_xof()
+			.fill(signature_out);
+	}
+
+	fn signature_len(&self) -> usize {
+		32
+	}
+
+	fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+		let signature: [u8; 32] = signature.try_into().map_err(|_| CryptoError)?;
+		// Compared in constant time by `blake3::Hash`.
+		match blake3::keyed_hash(&self.0, data) == blake3::Hash::from_bytes(signature) {
+			true => Ok(()),
+			false => Err(CryptoError),
+		}
+	}
+}

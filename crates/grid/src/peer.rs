@@ -1,0 +1,348 @@
+//! Asking a peer.
+
+use crate::{
+	pool::{Dialer, Entry, Link},
+	service::PutAck,
+	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
+	wire::{self, clean, code, decode_response, Request, Response, Status, MAX_HAS},
+	GridError,
+};
+use bytes::Bytes;
+use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use quinn::{ConnectionError, RecvStream};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// A node that can be asked. Cheap to clone; connects on first use, shares one connection per
+/// node key with every other handle of the same [`Grid`](crate::Grid), and connects again when it
+/// was lost. Every request is safe to repeat, and a request that fails because a kept connection
+/// turned out dead is repeated once on a fresh one.
+///
+/// Dropping a request's future cancels it: the stream is closed on both sides.
+#[derive(Clone)]
+pub struct Peer {
+	pub(crate) dialer: Arc<Dialer>,
+	pub(crate) entry: Arc<Entry>,
+}
+
+impl std::fmt::Debug for Peer {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("Peer")
+			.field("key", &self.entry.key)
+			.finish_non_exhaustive()
+	}
+}
+
+/// Asks on a pooled connection; if that turns out dead, once more on a fresh one.
+macro_rules! repeated {
+	($peer:ident, $link:ident => $once:expr) => {{
+		let $link = $peer.link().await?;
+		match $once.await {
+			Err(error) if $link.was_stale(&error) => {
+				tracing::debug!(peer = %$peer.key(), %error, "kept connection was dead");
+				let $link = $peer.link().await?;
+				$once.await
+			}
+			done => done,
+		}
+	}};
+}
+
+impl Peer {
+	/// The node's key.
+	pub fn key(&self) -> NodeKey {
+		self.entry.key
+	}
+
+	/// Where the node is looked for, best first.
+	pub fn addresses(&self) -> Vec<SocketAddr> {
+		self.entry.addresses()
+	}
+
+	/// The current round-trip time estimate, `None` while not connected.
+	pub fn rtt(&self) -> Option<Duration> {
+		self.entry.live().map(|connection| connection.rtt())
+	}
+
+	/// Connects now, if not connected, so that the next request need not wait for it.
+	pub async fn connect(&self) -> Result<(), GridError> {
+		self.link().await.map(|_| ())
+	}
+
+	/// Stores a shard. Returns when the node has it on stable storage.
+	pub async fn put(&self, meta: &ShardMeta, bytes: Bytes) -> Result<PutAck, GridError> {
+		if !meta.is_consistent() {
+			return Err(GridError::BadRequest {
+				what: "the stripe id does not fit the shard ids",
+			});
+		}
+		let len = match u32::try_from(bytes.len()) {
+			Ok(len) if len > 0 && bytes.len() <= SHARD_LEN => len,
+			_ => {
+				return Err(GridError::BadRequest {
+					what: "a shard has from 1 byte to 1 MiB",
+				})
+			}
+		};
+		let request = Request::Put {
+			meta: meta.clone(),
+			len,
+		};
+		repeated!(self, link => self.put_once(&link, &request, bytes.clone()))
+	}
+
+	async fn put_once(
+		&self,
+		link: &Link,
+		request: &Request,
+		bytes: Bytes,
+	) -> Result<PutAck, GridError> {
+		match self.ask(link, request, bytes).await? {
+			(Response::Stored(ack), mut recv) => {
+				self.end(link, &mut recv).await?;
+				Ok(ack)
+			}
+			(other, _) => Err(self.unexpected(link, &other)),
+		}
+	}
+
+	/// Fetches a shard of at most `max_len` bytes. The bytes hash to `shard`.
+	/// [`GridError::is_not_found`] if the node does not hold it.
+	pub async fn get(&self, shard: ShardId, max_len: usize) -> Result<Bytes, GridError> {
+		let request = Request::Get { shard };
+		repeated!(self, link => self.get_once(&link, &request, shard, max_len))
+	}
+
+	async fn get_once(
+		&self,
+		link: &Link,
+		request: &Request,
+		shard: ShardId,
+		max_len: usize,
+	) -> Result<Bytes, GridError> {
+		let (len, mut recv) = match self.ask(link, request, Bytes::new()).await? {
+			(Response::Shard { len }, recv) => (len as usize, recv),
+			(other, _) => return Err(self.unexpected(link, &other)),
+		};
+		if len > max_len {
+			let what = format!("it announced {len} bytes, at most {max_len} were expected");
+			return Err(self.protocol(link, what));
+		}
+		let (bytes, hash) = read_body(&mut recv, len, self.pace(len))
+			.await
+			.map_err(|error| self.failed(link, error, "send the shard"))?;
+		if hash != shard.0 {
+			let (peer, address) = (self.key(), link.address);
+			return Err(GridError::WrongBytes {
+				peer,
+				address,
+				shard,
+			});
+		}
+		Ok(bytes)
+	}
+
+	/// Asks which of `shards` the node holds; one answer each, in order. Long lists are asked in
+	/// several requests. The answers are claims: only [`Peer::get`] proves.
+	pub async fn has(&self, shards: Vec<ShardId>) -> Result<Vec<bool>, GridError> {
+		let mut held = Vec::with_capacity(shards.len());
+		for part in shards.chunks(MAX_HAS) {
+			let count = u16::try_from(part.len()).map_err(|_| GridError::BadRequest {
+				what: "too many shards in one request",
+			})?;
+			let ids: Bytes = part.iter().flat_map(|id| id.0).collect::<Vec<u8>>().into();
+			let request = Request::Has { count };
+			let answer = repeated!(self, link => self.has_once(&link, &request, ids.clone()))?;
+			held.extend(answer);
+		}
+		Ok(held)
+	}
+
+	async fn has_once(
+		&self,
+		link: &Link,
+		request: &Request,
+		ids: Bytes,
+	) -> Result<Vec<bool>, GridError> {
+		let count = ids.len() / 32;
+		match self.ask(link, request, ids).await? {
+			(Response::Held { bits }, mut recv) => {
+				self.end(link, &mut recv).await?;
+				wire::unpack(&bits, count).ok_or_else(|| {
+					self.protocol(link, "its answer does not fit the question".into())
+				})
+			}
+			(other, _) => Err(self.unexpected(link, &other)),
+		}
+	}
+
+	/// Asks for the description of a stripe; `None` if the node holds no shard of it. What comes
+	/// back is consistent and is of the stripe asked for.
+	pub async fn stripe(&self, stripe: StripeId) -> Result<Option<ShardMeta>, GridError> {
+		let request = Request::Stripe { stripe };
+		repeated!(self, link => self.stripe_once(&link, &request, stripe))
+	}
+
+	async fn stripe_once(
+		&self,
+		link: &Link,
+		request: &Request,
+		stripe: StripeId,
+	) -> Result<Option<ShardMeta>, GridError> {
+		match self.ask(link, request, Bytes::new()).await {
+			Ok((Response::Stripe(meta), mut recv)) => {
+				self.end(link, &mut recv).await?;
+				if meta.stripe != stripe || !meta.is_consistent() {
+					return Err(self.protocol(link, "its stripe is not the one asked for".into()));
+				}
+				Ok(Some(meta))
+			}
+			Ok((other, _)) => Err(self.unexpected(link, &other)),
+			Err(error) if error.is_not_found() => Ok(None),
+			Err(error) => Err(error),
+		}
+	}
+
+	async fn link(&self) -> Result<Link, GridError> {
+		self.entry.link(&self.dialer).await
+	}
+
+	/// Sends a request with its body and reads the answer's frame. A failed answer is an error.
+	async fn ask(
+		&self,
+		link: &Link,
+		request: &Request,
+		body: Bytes,
+	) -> Result<(Response, RecvStream), GridError> {
+		let patience = self.dialer.config.answer_timeout;
+		link.keys.tick(&link.connection);
+		let (send, mut recv) = match timeout(patience, link.connection.open_bi()).await {
+			Ok(Ok(streams)) => streams,
+			Ok(Err(error)) => return Err(self.lost(link, error)),
+			Err(_) => return Err(self.late(link, "take a request", patience)),
+		};
+		let frame = {
+			// Dropped together with this future, the sender resets the stream.
+			let mut sender = Sender::new(send, code::DONE);
+			let pace = self.pace(body.len());
+			let upload = async {
+				sender.frame(request, pace).await?;
+				sender.body(body, pace).await?;
+				sender.finish()
+			};
+			let answer = read_frame(&mut recv);
+			tokio::pin!(upload, answer);
+			tokio::select! {
+				biased;
+				// An answer that comes before all is sent is a refusal.
+				frame = &mut answer => frame.map_err(|error| self.failed(link, error, "answer")),
+				sent = &mut upload => match sent {
+					Ok(()) | Err(StreamError::Stopped(_)) => match timeout(patience, answer).await {
+						Ok(frame) => frame.map_err(|error| self.failed(link, error, "answer")),
+						Err(_) => Err(self.late(link, "answer", patience)),
+					},
+					Err(error) => Err(self.failed(link, error, "take the request")),
+				},
+			}?
+		};
+		match decode_response(&frame).map_err(|error| self.protocol(link, error.to_string()))? {
+			Response::Failed { status, detail } => Err(GridError::Answer {
+				peer: self.key(),
+				address: link.address,
+				status,
+				detail: clean(&detail),
+			}),
+			response => Ok((response, recv)),
+		}
+	}
+
+	async fn end(&self, link: &Link, recv: &mut RecvStream) -> Result<(), GridError> {
+		let patience = self.dialer.config.progress_timeout;
+		match timeout(patience, read_end(recv)).await {
+			Ok(end) => end.map_err(|error| self.failed(link, error, "end its answer")),
+			Err(_) => Err(self.late(link, "end its answer", patience)),
+		}
+	}
+
+	fn pace(&self, len: usize) -> Pace {
+		let config = &self.dialer.config;
+		Pace {
+			stall: config.progress_timeout,
+			total: config.body_timeout(len),
+		}
+	}
+
+	fn failed(&self, link: &Link, error: StreamError, what: &'static str) -> GridError {
+		let (peer, address) = (self.key(), link.address);
+		match error {
+			StreamError::Wire(error) => self.protocol(link, error.to_string()),
+			StreamError::Reset(code) | StreamError::Stopped(code) => GridError::Interrupted {
+				peer,
+				address,
+				code: code.into_inner(),
+			},
+			StreamError::Lost(error) => self.lost(link, error),
+			StreamError::Short => self.protocol(link, "its answer ended too early".into()),
+			StreamError::Trailing => self.protocol(link, "its answer went on after its end".into()),
+			StreamError::Timeout(after) => self.late(link, what, after),
+			StreamError::Misused => self.protocol(link, "the stream was closed".into()),
+		}
+	}
+
+	/// A peer that is late may be dead: the next request gets a fresh connection.
+	fn late(&self, link: &Link, what: &'static str, after: Duration) -> GridError {
+		self.entry.forget(&link.connection);
+		GridError::Timeout {
+			peer: self.key(),
+			address: link.address,
+			what,
+			after,
+		}
+	}
+
+	fn lost(&self, link: &Link, cause: ConnectionError) -> GridError {
+		let (peer, address) = (self.key(), link.address);
+		let status = match &cause {
+			ConnectionError::LocallyClosed => return GridError::Closed,
+			ConnectionError::ApplicationClosed(close) if close.error_code == code::REFUSED => {
+				Some((Status::Refused, clean(&close.reason)))
+			}
+			ConnectionError::ApplicationClosed(close) if close.error_code == code::TOO_MANY => {
+				Some((Status::Busy, clean(&close.reason)))
+			}
+			_ => None,
+		};
+		match status {
+			Some((status, detail)) => GridError::Answer {
+				peer,
+				address,
+				status,
+				detail,
+			},
+			None => GridError::Lost {
+				peer,
+				address,
+				cause,
+			},
+		}
+	}
+
+	fn protocol(&self, link: &Link, what: String) -> GridError {
+		GridError::Protocol {
+			peer: self.key(),
+			address: link.address,
+			what,
+		}
+	}
+
+	fn unexpected(&self, link: &Link, response: &Response) -> GridError {
+		let kind = match response {
+			Response::Stored(_) => "stored",
+			Response::Shard { .. } => "shard",
+			Response::Held { .. } => "held",
+			Response::Stripe(_) => "stripe",
+			Response::Failed { .. } => "failed",
+		};
+		self.protocol(link, format!("it answered another question ({kind})"))
+	}
+}

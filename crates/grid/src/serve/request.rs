@@ -1,0 +1,252 @@
+//! One request, from its first byte to the delivered answer.
+
+use super::{Server, MEMORY_UNIT};
+use crate::{
+	service::ServiceError,
+	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
+	wire::{code, decode_request, pack, Request, Response, Status, WireError},
+};
+use bytes::Bytes;
+use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use quinn::{RecvStream, SendStream, VarInt};
+use std::future::Future;
+use tokio::{sync::SemaphorePermit, time::timeout};
+
+/// Why a request was not served.
+enum Fault {
+	/// The peer is told.
+	Answer(Status, String),
+	/// The stream is reset: the peer is gone, too slow, or in the middle of a body.
+	Abort(VarInt),
+}
+
+impl Fault {
+	fn bad(what: impl Into<String>) -> Self {
+		Self::Answer(Status::BadRequest, what.into())
+	}
+}
+
+impl From<StreamError> for Fault {
+	fn from(error: StreamError) -> Self {
+		match error {
+			StreamError::Wire(error) => Self::bad(error.to_string()),
+			StreamError::Short => Self::bad("the request ended too early"),
+			StreamError::Trailing => Self::bad("the request went on after its end"),
+			StreamError::Timeout(_) => Self::Abort(code::TIMEOUT),
+			StreamError::Reset(_) | StreamError::Stopped(_) | StreamError::Lost(_) => {
+				Self::Abort(code::DONE)
+			}
+			StreamError::Misused => Self::Abort(code::INTERNAL),
+		}
+	}
+}
+
+impl From<WireError> for Fault {
+	fn from(error: WireError) -> Self {
+		StreamError::from(error).into()
+	}
+}
+
+impl From<ServiceError> for Fault {
+	fn from(error: ServiceError) -> Self {
+		Self::Answer(error.status, error.detail)
+	}
+}
+
+impl Server {
+	pub(super) async fn request(&self, peer: NodeKey, send: SendStream, mut recv: RecvStream) {
+		// Never closed; if it were, the node is going down.
+		let Ok(_running) = self.requests.acquire().await else {
+			return;
+		};
+		// A service that panics leaves a reset behind, not a clean end.
+		let mut sender = Sender::new(send, code::INTERNAL);
+		let served = self.answer(peer, &mut sender, &mut recv).await;
+		let ended = match served {
+			Ok(()) => sender.finish().map_err(Fault::from),
+			Err(Fault::Answer(status, detail)) => {
+				tracing::debug!(%peer, %status, detail, "request failed");
+				let response = Response::failed(status, &detail);
+				let told = sender.frame(&response, self.pace(0)).await;
+				let ended = told.and_then(|()| sender.finish()).map_err(Fault::from);
+				// After the answer, so that the peer finds it when its upload is stopped. Fails
+				// only if the upload was complete.
+				let _ = recv.stop(code::ANSWERED);
+				ended
+			}
+			Err(abort) => Err(abort),
+		};
+		match ended {
+			// Held until delivered, so that closing the grid does not cut off an answer.
+			Ok(()) => {
+				if timeout(self.config.progress_timeout, sender.stopped())
+					.await
+					.is_err()
+				{
+					sender.reset(code::TIMEOUT);
+				}
+			}
+			Err(Fault::Abort(code)) => {
+				sender.reset(code);
+				// Fails only if the peer's half has ended, which is what is wanted.
+				let _ = recv.stop(code);
+			}
+			Err(Fault::Answer(..)) => sender.reset(code::INTERNAL),
+		}
+	}
+
+	async fn answer(
+		&self,
+		peer: NodeKey,
+		sender: &mut Sender,
+		recv: &mut RecvStream,
+	) -> Result<(), Fault> {
+		let header = timeout(self.config.header_timeout, async {
+			let request = decode_request(&read_frame(recv).await?)?;
+			if matches!(request, Request::Get { .. } | Request::Stripe { .. }) {
+				read_end(recv).await?;
+			}
+			Ok::<_, Fault>(request)
+		});
+		match header.await.map_err(|_| Fault::Abort(code::TIMEOUT))?? {
+			Request::Put { meta, len } => self.put(peer, meta, len as usize, sender, recv).await,
+			Request::Get { shard } => self.get(peer, shard, sender).await,
+			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
+			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
+		}
+	}
+
+	async fn put(
+		&self,
+		peer: NodeKey,
+		meta: ShardMeta,
+		len: usize,
+		sender: &mut Sender,
+		recv: &mut RecvStream,
+	) -> Result<(), Fault> {
+		if !meta.is_consistent() {
+			return Err(Fault::bad("the stripe id does not fit the shard ids"));
+		}
+		let memory = self.memory(len).await?;
+		let (bytes, hash) = read_body(recv, len, self.pace(len)).await?;
+		if meta.shard() != Some(ShardId(hash)) {
+			return Err(Fault::bad("the bytes do not hash to the shard id"));
+		}
+		let stored = self.service.put(peer, meta, bytes);
+		let ack = timeout(self.config.answer_timeout, stored)
+			.await
+			.map_err(|_| late())??;
+		drop(memory);
+		Ok(sender.frame(&Response::Stored(ack), self.pace(0)).await?)
+	}
+
+	async fn get(&self, peer: NodeKey, shard: ShardId, sender: &mut Sender) -> Result<(), Fault> {
+		let mut memory = self.memory(SHARD_LEN).await?;
+		let bytes: Bytes = self
+			.watched(sender, self.service.get(peer, shard))
+			.await?
+			.ok_or_else(|| Fault::Answer(Status::NotFound, format!("shard {shard} is not held")))?;
+		let len = match u32::try_from(bytes.len()) {
+			Ok(len) if len > 0 && bytes.len() <= SHARD_LEN => len,
+			_ => {
+				tracing::error!(%shard, len = bytes.len(), "the service gave an impossible shard");
+				return Err(Fault::Answer(
+					Status::Internal,
+					"the stored shard has no sane length".into(),
+				));
+			}
+		};
+		let spare = units(SHARD_LEN).saturating_sub(units(bytes.len()));
+		drop(memory.split(spare as usize));
+		let pace = self.pace(bytes.len());
+		sender.frame(&Response::Shard { len }, pace).await?;
+		Ok(sender.body(bytes, pace).await?)
+	}
+
+	async fn has(
+		&self,
+		peer: NodeKey,
+		count: usize,
+		sender: &mut Sender,
+		recv: &mut RecvStream,
+	) -> Result<(), Fault> {
+		let len = count * 32;
+		let (ids, _) = read_body(recv, len, self.pace(len)).await?;
+		let shards = ids
+			.chunks_exact(32)
+			.filter_map(|id| id.try_into().ok().map(ShardId))
+			.collect::<Vec<_>>();
+		let held = self.watched(sender, self.service.has(peer, shards)).await?;
+		if held.len() != count {
+			tracing::error!(count, answers = held.len(), "the service miscounted");
+			return Err(Fault::Answer(
+				Status::Internal,
+				"the node miscounted".into(),
+			));
+		}
+		Ok(sender
+			.frame(&Response::Held { bits: pack(&held) }, self.pace(0))
+			.await?)
+	}
+
+	async fn stripe(
+		&self,
+		peer: NodeKey,
+		stripe: StripeId,
+		sender: &mut Sender,
+	) -> Result<(), Fault> {
+		let meta = self
+			.watched(sender, self.service.stripe(peer, stripe))
+			.await?
+			.ok_or_else(|| {
+				Fault::Answer(
+					Status::NotFound,
+					format!("no shard of stripe {stripe} is held"),
+				)
+			})?;
+		Ok(sender.frame(&Response::Stripe(meta), self.pace(0)).await?)
+	}
+
+	/// Runs a service call that is worthless once the peer stops waiting for it.
+	async fn watched<T>(
+		&self,
+		sender: &Sender,
+		call: impl Future<Output = Result<T, ServiceError>>,
+	) -> Result<T, Fault> {
+		tokio::select! {
+			biased;
+			// Nothing was sent yet, so this resolves only when the peer is gone or lost interest.
+			_ = sender.stopped() => Err(Fault::Abort(code::DONE)),
+			done = timeout(self.config.answer_timeout, call) => Ok(done.map_err(|_| late())??),
+		}
+	}
+
+	/// Room for `len` bytes, waited for.
+	async fn memory(&self, len: usize) -> Result<SemaphorePermit<'_>, Fault> {
+		match timeout(
+			self.config.answer_timeout,
+			self.memory.acquire_many(units(len)),
+		)
+		.await
+		{
+			Ok(Ok(permit)) => Ok(permit),
+			Ok(Err(_)) | Err(_) => Err(Fault::Answer(Status::Busy, "no memory to spare".into())),
+		}
+	}
+
+	fn pace(&self, len: usize) -> Pace {
+		Pace {
+			stall: self.config.progress_timeout,
+			total: self.config.body_timeout(len),
+		}
+	}
+}
+
+/// `len`, at most a shard, in memory permits.
+fn units(len: usize) -> u32 {
+	u32::try_from(len.min(SHARD_LEN).div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX)
+}
+
+fn late() -> Fault {
+	Fault::Answer(Status::Busy, "the request took too long".into())
+}

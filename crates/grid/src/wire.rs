@@ -1,0 +1,425 @@
+//! The messages of the shard protocol.
+//!
+//! One bidirectional stream carries one request. A frame is a little-endian `u16` length, then
+//! that many bytes: a version byte and the SCALE encoding of the message. What follows a frame is
+//! raw: a put's bytes, a `has` list's ids, a shard.
+//!
+//! | request | after it | answer | after it |
+//! |---|---|---|---|
+//! | `Put { meta, len }` | `len` bytes | `Stored(ack)` | |
+//! | `Get { shard }` | | `Shard { len }` | `len` bytes |
+//! | `Has { count }` | `count` ids of 32 bytes | `Held { bits }` | |
+//! | `Stripe { stripe }` | | `Stripe(meta)` | |
+//!
+//! Any answer may be `Failed` instead. A side that cannot go on resets its stream with a
+//! [`code`]; a stream that ends early without one is a fault.
+
+use crate::service::PutAck;
+use codec::{Decode, DecodeAll, Encode};
+use hippius_primitives::{coding::SHARD_LEN, ShardId, ShardMeta, StripeId};
+use std::fmt;
+
+/// The application protocol named in the handshake.
+pub const ALPN: &[u8] = b"arion/shards/1";
+/// First byte of every frame.
+pub const PROTOCOL_VERSION: u8 = 1;
+/// Longest frame, in bytes, without its length prefix.
+pub const MAX_FRAME: usize = 2048;
+/// Most shards one `has` request asks for.
+pub const MAX_HAS: usize = 1024;
+/// Longest text in a [`Response::Failed`], in bytes.
+pub(crate) const MAX_DETAIL: usize = 256;
+
+/// Codes in stream resets, stops and connection closes.
+pub(crate) mod code {
+	use quinn::VarInt;
+
+	/// Nothing is wrong; the sender has no more interest.
+	pub(crate) const DONE: VarInt = VarInt::from_u32(0);
+	/// The other side broke the protocol.
+	pub(crate) const PROTOCOL: VarInt = VarInt::from_u32(1);
+	/// The other side took too long.
+	pub(crate) const TIMEOUT: VarInt = VarInt::from_u32(2);
+	/// Something broke on this side.
+	pub(crate) const INTERNAL: VarInt = VarInt::from_u32(3);
+	/// The other side may not connect.
+	pub(crate) const REFUSED: VarInt = VarInt::from_u32(4);
+	/// Too many connections; this one gave way.
+	pub(crate) const TOO_MANY: VarInt = VarInt::from_u32(5);
+	/// The request was answered before it was read to its end.
+	pub(crate) const ANSWERED: VarInt = VarInt::from_u32(6);
+}
+
+/// The kind of a failed answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Status {
+	/// The node does not hold what was asked for.
+	#[codec(index = 1)]
+	NotFound,
+	/// The node has no room.
+	#[codec(index = 2)]
+	InsufficientStorage,
+	/// The node holds it, but damaged.
+	#[codec(index = 3)]
+	Corrupt,
+	/// The request makes no sense, or its bytes do not fit its header.
+	#[codec(index = 4)]
+	BadRequest,
+	/// The node has too much to do.
+	#[codec(index = 5)]
+	Busy,
+	/// The asker may not have this.
+	#[codec(index = 6)]
+	Refused,
+	/// Something broke in the node.
+	#[codec(index = 7)]
+	Internal,
+}
+
+impl fmt::Display for Status {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.write_str(match self {
+			Self::NotFound => "not found",
+			Self::InsufficientStorage => "insufficient storage",
+			Self::Corrupt => "corrupt",
+			Self::BadRequest => "bad request",
+			Self::Busy => "busy",
+			Self::Refused => "refused",
+			Self::Internal => "internal error",
+		})
+	}
+}
+
+/// What a peer asks.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Request {
+	/// Store the `len` bytes that follow.
+	#[codec(index = 1)]
+	Put { meta: ShardMeta, len: u32 },
+	/// Send a shard.
+	#[codec(index = 2)]
+	Get { shard: ShardId },
+	/// Say which of the `count` shards that follow are held.
+	#[codec(index = 3)]
+	Has { count: u16 },
+	/// Describe a stripe.
+	#[codec(index = 4)]
+	Stripe { stripe: StripeId },
+}
+
+/// What a node answers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Response {
+	/// The shard is on stable storage.
+	#[codec(index = 1)]
+	Stored(PutAck),
+	/// The shard's `len` bytes follow.
+	#[codec(index = 2)]
+	Shard { len: u32 },
+	/// One bit per shard asked, least significant first; unused bits are zero.
+	#[codec(index = 3)]
+	Held { bits: Vec<u8> },
+	/// The stripe's description.
+	#[codec(index = 4)]
+	Stripe(ShardMeta),
+	/// Nothing of the kind.
+	#[codec(index = 5)]
+	Failed { status: Status, detail: Vec<u8> },
+}
+
+impl Response {
+	/// A failure, its text cut at a character boundary.
+	pub(crate) fn failed(status: Status, detail: &str) -> Self {
+		let mut end = detail.len().min(MAX_DETAIL);
+		while !detail.is_char_boundary(end) {
+			end -= 1;
+		}
+		Self::Failed {
+			status,
+			detail: detail.as_bytes()[..end].to_vec(),
+		}
+	}
+}
+
+/// Why a frame was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WireError {
+	#[error("a frame of {0} bytes; at most {MAX_FRAME} are allowed")]
+	Oversize(usize),
+	#[error("an empty frame")]
+	Empty,
+	#[error("protocol version {0}; this node speaks {PROTOCOL_VERSION}")]
+	Version(u8),
+	#[error("a frame that does not decode")]
+	Malformed,
+	#[error("a field out of range: {0}")]
+	Range(&'static str),
+}
+
+/// A message with its length prefix and version byte.
+pub(crate) fn frame(message: &impl Encode) -> Result<Vec<u8>, WireError> {
+	let mut bytes = vec![0, 0, PROTOCOL_VERSION];
+	message.encode_to(&mut bytes);
+	let len = bytes.len() - 2;
+	if len > MAX_FRAME {
+		return Err(WireError::Oversize(len));
+	}
+	let prefix = u16::try_from(len).map_err(|_| WireError::Oversize(len))?;
+	bytes[..2].copy_from_slice(&prefix.to_le_bytes());
+	Ok(bytes)
+}
+
+/// The length a frame's prefix announces, if it is allowed.
+pub(crate) fn frame_len(prefix: [u8; 2]) -> Result<usize, WireError> {
+	match usize::from(u16::from_le_bytes(prefix)) {
+		0 => Err(WireError::Empty),
+		len if len > MAX_FRAME => Err(WireError::Oversize(len)),
+		len => Ok(len),
+	}
+}
+
+fn decode<T: Decode>(frame: &[u8]) -> Result<T, WireError> {
+	if frame.len() > MAX_FRAME {
+		return Err(WireError::Oversize(frame.len()));
+	}
+	let (version, mut body) = frame.split_first().ok_or(WireError::Empty)?;
+	if *version != PROTOCOL_VERSION {
+		return Err(WireError::Version(*version));
+	}
+	T::decode_all(&mut body).map_err(|_| WireError::Malformed)
+}
+
+/// Reads a request from a frame without its prefix, and checks what can be checked without state.
+pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
+	let request = decode::<Request>(frame)?;
+	match &request {
+		Request::Put { len, .. } if *len == 0 || *len as usize > SHARD_LEN => {
+			Err(WireError::Range("shard length"))
+		}
+		Request::Has { count } if *count == 0 || usize::from(*count) > MAX_HAS => {
+			Err(WireError::Range("number of shards"))
+		}
+		_ => Ok(request),
+	}
+}
+
+/// Reads an answer from a frame without its prefix.
+pub(crate) fn decode_response(frame: &[u8]) -> Result<Response, WireError> {
+	let response = decode::<Response>(frame)?;
+	match &response {
+		Response::Shard { len } if *len == 0 || *len as usize > SHARD_LEN => {
+			Err(WireError::Range("shard length"))
+		}
+		Response::Held { bits } if bits.len() > MAX_HAS.div_ceil(8) => {
+			Err(WireError::Range("number of shards"))
+		}
+		Response::Failed { detail, .. } if detail.len() > MAX_DETAIL => {
+			Err(WireError::Range("length of the detail"))
+		}
+		_ => Ok(response),
+	}
+}
+
+/// A peer's text made fit for logs: valid UTF-8, no control characters, bounded.
+pub(crate) fn clean(text: &[u8]) -> String {
+	let text = &text[..text.len().min(MAX_DETAIL)];
+	String::from_utf8_lossy(text)
+		.chars()
+		.map(|c| if c.is_control() { '?' } else { c })
+		.collect()
+}
+
+/// Packs one bit per answer.
+pub(crate) fn pack(held: &[bool]) -> Vec<u8> {
+	held.chunks(8)
+		.map(|byte| {
+			byte.iter()
+				.enumerate()
+				.fold(0, |bits, (at, held)| bits | u8::from(*held) << at)
+		})
+		.collect()
+}
+
+/// Unpacks `count` answers; `None` if `bits` is not exactly their packing.
+pub(crate) fn unpack(bits: &[u8], count: usize) -> Option<Vec<bool>> {
+	if bits.len() != count.div_ceil(8) {
+		return None;
+	}
+	let held: Vec<bool> = (0..count)
+		.map(|at| bits[at / 8] >> (at % 8) & 1 == 1)
+		.collect();
+	(pack(&held) == bits).then_some(held)
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+
+	use super::*;
+	use hippius_primitives::{id::shard_id, TOTAL_SHARDS};
+	use proptest::prelude::*;
+
+	fn meta() -> ShardMeta {
+		ShardMeta::new(std::array::from_fn(|slot| shard_id(&[slot as u8])), 3).unwrap()
+	}
+
+	fn body(message: &impl Encode) -> Vec<u8> {
+		let framed = frame(message).unwrap();
+		assert_eq!(frame_len([framed[0], framed[1]]).unwrap(), framed.len() - 2);
+		framed[2..].to_vec()
+	}
+
+	#[test]
+	fn requests_round_trip() {
+		for request in [
+			Request::Put {
+				meta: meta(),
+				len: SHARD_LEN as u32,
+			},
+			Request::Get {
+				shard: ShardId([7; 32]),
+			},
+			Request::Has {
+				count: MAX_HAS as u16,
+			},
+			Request::Stripe {
+				stripe: StripeId([9; 32]),
+			},
+		] {
+			assert_eq!(decode_request(&body(&request)), Ok(request));
+		}
+	}
+
+	#[test]
+	fn responses_round_trip_and_fit_a_frame() {
+		for response in [
+			Response::Stored(PutAck { already_held: true }),
+			Response::Shard { len: 1 },
+			Response::Held {
+				bits: vec![255; MAX_HAS / 8],
+			},
+			Response::Stripe(meta()),
+			Response::failed(Status::Busy, &"x".repeat(10_000)),
+		] {
+			assert_eq!(decode_response(&body(&response)), Ok(response));
+		}
+	}
+
+	#[test]
+	fn the_wire_form_is_pinned() {
+		let get = frame(&Request::Get {
+			shard: ShardId([0xab; 32]),
+		})
+		.unwrap();
+		assert_eq!(get[..4], [34, 0, 1, 2]);
+		assert_eq!(get.len(), 36);
+		let put = frame(&Request::Put {
+			meta: meta(),
+			len: 5,
+		})
+		.unwrap();
+		assert_eq!(put.len(), 2 + 1 + 1 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
+		assert_eq!(
+			frame(&Response::failed(Status::NotFound, "a")).unwrap(),
+			[5, 0, 1, 5, 1, 4, b'a']
+		);
+	}
+
+	#[test]
+	fn bad_frames_have_their_own_errors() {
+		assert_eq!(frame_len([0, 0]), Err(WireError::Empty));
+		assert_eq!(frame_len([1, 8]), Err(WireError::Oversize(2049)));
+		assert_eq!(frame_len([0, 8]), Ok(2048));
+		assert_eq!(decode_request(&[]), Err(WireError::Empty));
+		assert_eq!(decode_request(&[2, 2]), Err(WireError::Version(2)));
+		assert_eq!(decode_request(&[1, 99]), Err(WireError::Malformed));
+		assert_eq!(
+			decode_request(&vec![1; 2049]),
+			Err(WireError::Oversize(2049))
+		);
+		let mut trailing = body(&Request::Has { count: 1 });
+		trailing.push(0);
+		assert_eq!(decode_request(&trailing), Err(WireError::Malformed));
+		for request in [
+			Request::Put {
+				meta: meta(),
+				len: 0,
+			},
+			Request::Put {
+				meta: meta(),
+				len: SHARD_LEN as u32 + 1,
+			},
+			Request::Has { count: 0 },
+			Request::Has {
+				count: MAX_HAS as u16 + 1,
+			},
+		] {
+			assert!(matches!(
+				decode_request(&body(&request)),
+				Err(WireError::Range(_))
+			));
+		}
+		for response in [
+			Response::Shard { len: 0 },
+			Response::Shard { len: u32::MAX },
+			Response::Held {
+				bits: vec![0; MAX_HAS / 8 + 1],
+			},
+			Response::Failed {
+				status: Status::Busy,
+				detail: vec![b'x'; MAX_DETAIL + 1],
+			},
+		] {
+			assert!(matches!(
+				decode_response(&body(&response)),
+				Err(WireError::Range(_))
+			));
+		}
+	}
+
+	#[test]
+	fn details_are_cut_at_characters_and_cleaned() {
+		let long = "\u{20ac}".repeat(100);
+		let Response::Failed { detail, .. } = Response::failed(Status::Internal, &long) else {
+			unreachable!()
+		};
+		assert_eq!(detail.len(), 255);
+		assert_eq!(clean(b"a\x1b[31m\nb\xff"), "a?[31m?b\u{fffd}");
+	}
+
+	proptest! {
+		#[test]
+		fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
+			let _ = decode_request(&bytes);
+			let _ = decode_response(&bytes);
+			let _ = clean(&bytes);
+		}
+
+		#[test]
+		fn arbitrary_bodies_of_a_known_kind_never_panic(
+			kind in 0u8..8, bytes in prop::collection::vec(any::<u8>(), 0..2048),
+		) {
+			let mut frame = vec![PROTOCOL_VERSION, kind];
+			frame.extend(bytes);
+			// What decodes encodes to the same bytes: there is one form of each message.
+			if let Ok(request) = decode_request(&frame) {
+				prop_assert_eq!(body(&request), frame.clone());
+			}
+			if let Ok(response) = decode_response(&frame) {
+				prop_assert_eq!(body(&response), frame);
+			}
+		}
+
+		#[test]
+		fn bits_round_trip(held in prop::collection::vec(any::<bool>(), 0..200)) {
+			prop_assert_eq!(unpack(&pack(&held), held.len()), Some(held));
+		}
+
+		#[test]
+		fn stray_bits_are_refused(bits in prop::collection::vec(any::<u8>(), 0..20), count in 0usize..200) {
+			if let Some(held) = unpack(&bits, count) {
+				prop_assert_eq!(pack(&held), bits);
+			}
+		}
+	}
+}
