@@ -1,0 +1,141 @@
+//! Sealing and opening single chunks of a stream.
+
+use crate::{key::PREFIX_LEN, ObjectKey, Salt, StreamKind, Suite, CHUNK_LEN, TAG_LEN};
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM};
+use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305, XNonce};
+
+const AES_PREFIX_LEN: usize = 7;
+
+/// The cipher refused its input: a key or chunk of impossible length, or, when opening, bytes that
+/// were not sealed at this place of this stream.
+#[derive(Debug)]
+pub(crate) struct CipherError;
+
+/// Seals and opens the chunks of one stream.
+pub(crate) struct ChunkCipher {
+	aead: Aead,
+	prefix: [u8; PREFIX_LEN],
+	/// Suite, purpose, level and chunk length.
+	aad: [u8; 7],
+}
+
+enum Aead {
+	Aes(LessSafeKey),
+	XChaCha(Box<XChaCha20Poly1305>),
+}
+
+impl ChunkCipher {
+	pub(crate) fn new(
+		suite: Suite,
+		key: &ObjectKey,
+		kind: StreamKind,
+		salt: &Salt,
+	) -> Result<Self, CipherError> {
+		let stream = key.stream_key(suite, kind, salt);
+		let aead = match suite {
+			Suite::Aes256Gcm => {
+				let key =
+					UnboundKey::new(&AES_256_GCM, &stream.key[..]).map_err(|_| CipherError)?;
+				Aead::Aes(LessSafeKey::new(key))
+			}
+			Suite::XChaCha20Poly1305 => {
+				let cipher =
+					XChaCha20Poly1305::new_from_slice(&stream.key[..]).map_err(|_| CipherError)?;
+				Aead::XChaCha(Box::new(cipher))
+			}
+		};
+		let [purpose, level] = kind.code();
+		let [a, b, c, d] = (CHUNK_LEN as u32).to_be_bytes();
+		Ok(Self {
+			aead,
+			prefix: stream.prefix,
+			aad: [suite.id(), purpose, level, a, b, c, d],
+		})
+	}
+
+	/// Appends the sealed chunk to `out`.
+	pub(crate) fn seal(
+		&self,
+		counter: u32,
+		last: bool,
+		plain: &[u8],
+		out: &mut Vec<u8>,
+	) -> Result<(), CipherError> {
+		let start = out.len();
+		out.extend_from_slice(plain);
+		let chunk = &mut out[start..];
+		match &self.aead {
+			Aead::Aes(key) => {
+				let nonce =
+					Nonce::assume_unique_for_key(self.nonce::<AES_PREFIX_LEN, 12>(counter, last));
+				let tag = key
+					.seal_in_place_separate_tag(nonce, Aad::from(self.aad), chunk)
+					.map_err(|_| CipherError)?;
+				out.extend_from_slice(tag.as_ref());
+			}
+			Aead::XChaCha(cipher) => {
+				let nonce = XNonce::from(self.nonce::<PREFIX_LEN, 24>(counter, last));
+				let tag = cipher
+					.encrypt_in_place_detached(&nonce, &self.aad, chunk)
+					.map_err(|_| CipherError)?;
+				out.extend_from_slice(&tag);
+			}
+		}
+		Ok(())
+	}
+
+	/// Appends the opened chunk to `out`; on error nothing is appended.
+	pub(crate) fn open(
+		&self,
+		counter: u32,
+		last: bool,
+		sealed: &[u8],
+		out: &mut Vec<u8>,
+	) -> Result<(), CipherError> {
+		let start = out.len();
+		let plain_len = sealed.len().checked_sub(TAG_LEN).ok_or(CipherError)?;
+		out.extend_from_slice(sealed);
+		let opened = self.open_in_place(counter, last, &mut out[start..], plain_len);
+		out.truncate(if opened.is_ok() {
+			start + plain_len
+		} else {
+			start
+		});
+		opened
+	}
+
+	fn open_in_place(
+		&self,
+		counter: u32,
+		last: bool,
+		chunk: &mut [u8],
+		plain_len: usize,
+	) -> Result<(), CipherError> {
+		match &self.aead {
+			Aead::Aes(key) => {
+				let nonce =
+					Nonce::assume_unique_for_key(self.nonce::<AES_PREFIX_LEN, 12>(counter, last));
+				let opened = key.open_in_place(nonce, Aad::from(self.aad), chunk);
+				opened.map(|_| ()).map_err(|_| CipherError)
+			}
+			Aead::XChaCha(cipher) => {
+				let nonce = XNonce::from(self.nonce::<PREFIX_LEN, 24>(counter, last));
+				let (plain, tag) = chunk.split_at_mut(plain_len);
+				let tag: [u8; TAG_LEN] = (&*tag).try_into().map_err(|_| CipherError)?;
+				cipher
+					.decrypt_in_place_detached(&nonce, &self.aad, plain, &tag.into())
+					.map_err(|_| CipherError)
+			}
+		}
+	}
+
+	/// Prefix, counter in big-endian order, last flag.
+	fn nonce<const PREFIX: usize, const LEN: usize>(&self, counter: u32, last: bool) -> [u8; LEN] {
+		const { assert!(PREFIX + 5 == LEN && PREFIX <= PREFIX_LEN) };
+		let mut nonce = [0; LEN];
+		nonce[..PREFIX].copy_from_slice(&self.prefix[..PREFIX]);
+		nonce[PREFIX..LEN - 1].copy_from_slice(&counter.to_be_bytes());
+		nonce[LEN - 1] = u8::from(last);
+		nonce
+	}
+}
