@@ -1,0 +1,38 @@
+//! CRUSH placement, bit-exact with Ceph's calculator for straw2 buckets, the rjenkins1 hash and the
+//! jewel tunables, and the Hippius cluster map built on it.
+//!
+//! - [`CrushMap`] is a hierarchy with rules, valid by construction; [`mapper::do_rule`] maps an input
+//!   to devices with it, counting draws against a cap.
+//! - [`ClusterMap`] is what the chain stores per epoch; [`ClusterMap::placement`] turns it into a
+//!   [`Placement`] that answers which node holds which slot of a placement group.
+//! - With `std`, [`text`] reads the text maps of Ceph's `crushtool`.
+//!
+//! Integers only, no floats outside the text parser, so that the chain's runtime and every daemon
+//! compute the same slots.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+pub mod cluster;
+pub mod error;
+pub mod hash;
+pub mod ln;
+pub mod map;
+pub mod mapper;
+pub mod placement;
+#[cfg(feature = "std")]
+pub mod text;
+mod validate;
+
+pub use cluster::{
+	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
+};
+pub use error::{MapError, MapperError, PlaceError};
+pub use map::{
+	Bucket, BucketId, ChooseArgs, CrushMap, DeviceId, Item, Reweights, Rule, Step, WEIGHT_ONE,
+};
+pub use mapper::{DrawMeter, NONE};
+pub use placement::Placement;

@@ -1,0 +1,395 @@
+//! The calculator: runs a rule of a map for one input.
+//!
+//! Two vectors run in step through a choose: the items chosen, and for chooseleaf the devices found
+//! below them. [`UNDEF`] marks a slot still open, [`NONE`] a hole.
+
+use crate::error::MapperError;
+use crate::hash::{hash2, hash3, hash3_lanes};
+use crate::ln::{ln, LN_ONE};
+use crate::map::{
+	CrushMap, DeviceId, Reweights, Step, Straws, DEFAULT_TRIES, MAX_SLOTS, WEIGHT_ONE,
+};
+use alloc::vec::Vec;
+
+/// A hole: no device for this slot.
+pub const NONE: i32 = 0x7fff_ffff;
+/// A slot not decided yet; never in a result.
+const UNDEF: i32 = 0x7fff_fffe;
+/// Leaf tries of an indep step unless set; of a firstn step too, as the profile descends once.
+const DEFAULT_LEAF_TRIES: u32 = 1;
+/// Items hashed side by side. WebAssembly without vectors gains nothing from more than one.
+const LANES: usize = if cfg!(target_family = "wasm") { 1 } else { 8 };
+
+/// Counts draws, the unit of work of a mapping, against a cap.
+#[derive(Clone, Debug)]
+pub struct DrawMeter {
+	cap: u64,
+	spent: u64,
+}
+
+impl DrawMeter {
+	/// A meter that allows `cap` draws.
+	pub const fn new(cap: u64) -> Self {
+		Self { cap, spent: 0 }
+	}
+
+	/// Draws made so far.
+	pub const fn spent(&self) -> u64 {
+		self.spent
+	}
+
+	fn spend(&mut self, draws: usize) -> Result<(), MapperError> {
+		let spent = self.spent.saturating_add(draws as u64);
+		if spent > self.cap {
+			return Err(MapperError::DrawCap(self.cap));
+		}
+		self.spent = spent;
+		Ok(())
+	}
+}
+
+/// Whether the device is out for input `x`.
+pub fn is_out(reweights: &Reweights, device: DeviceId, x: u32) -> bool {
+	match reweights.get(device) {
+		0 => true,
+		WEIGHT_ONE.. => false,
+		weight => hash2(x, device as u32) & 0xffff >= weight,
+	}
+}
+
+/// Runs rule `rule` for input `x`, asking for `num_rep` items. Entry i of the result is slot i; a hole
+/// is [`NONE`]. A rule that emits buckets gives negative entries.
+pub fn do_rule(
+	map: &CrushMap,
+	rule: u32,
+	x: u32,
+	num_rep: u32,
+	reweights: &Reweights,
+	meter: &mut DrawMeter,
+) -> Result<Vec<i32>, MapperError> {
+	let rule = map.rule(rule).ok_or(MapperError::NoSuchRule(rule))?;
+	if num_rep > MAX_SLOTS {
+		return Err(MapperError::TooManySlots(num_rep));
+	}
+	let mut run = Run {
+		map,
+		x,
+		reweights,
+		meter,
+	};
+	let limit = num_rep as usize;
+	let mut result = Vec::with_capacity(limit);
+	let mut working: Vec<i32> = Vec::with_capacity(limit.max(1));
+	let mut chosen = alloc::vec![UNDEF; limit];
+	let mut leaves = alloc::vec![UNDEF; limit];
+	let mut tries = DEFAULT_TRIES;
+	let mut leaf_tries = DEFAULT_LEAF_TRIES;
+	for step in &rule.steps {
+		match *step {
+			Step::Take(item) => {
+				working.clear();
+				working.push(item);
+			}
+			Step::SetChooseTries(0) | Step::SetChooseleafTries(0) => {}
+			Step::SetChooseTries(count) => tries = count,
+			Step::SetChooseleafTries(count) => leaf_tries = count,
+			Step::Choose {
+				leaf,
+				indep,
+				count,
+				kind,
+			} => {
+				let wanted = if count > 0 {
+					count
+				} else {
+					num_rep as i32 + count
+				};
+				let wanted = wanted.max(0) as usize;
+				let mut filled = 0;
+				for bucket in working.iter().filter_map(|item| map.entry(*item)) {
+					let choice = Choice {
+						bucket,
+						wanted,
+						kind,
+						tries,
+						leaf_tries,
+						leaf,
+					};
+					let out = &mut chosen[filled..];
+					let out2 = &mut leaves[filled..];
+					filled += if indep {
+						let room = wanted.min(out.len());
+						run.indep(&choice, &mut out[..room], &mut out2[..room])?;
+						room
+					} else {
+						run.firstn(&choice, out, out2)?
+					};
+				}
+				working.clear();
+				working.extend_from_slice(if leaf {
+					&leaves[..filled]
+				} else {
+					&chosen[..filled]
+				});
+			}
+			Step::Emit => {
+				let room = limit - result.len();
+				result.extend(working.drain(..).take(room));
+			}
+		}
+	}
+	Ok(result)
+}
+
+/// One choose step applied to one bucket.
+struct Choice {
+	/// Entry of the bucket to start from.
+	bucket: usize,
+	/// Items the step asks for; also the stride of `r` between rounds.
+	wanted: usize,
+	/// Type to choose.
+	kind: u16,
+	tries: u32,
+	leaf_tries: u32,
+	/// Whether to go on to a device.
+	leaf: bool,
+}
+
+/// Where a descent ended.
+enum Descent {
+	/// At an item of the wanted type; with its entry if it is a bucket.
+	Found { item: i32, entry: Option<usize> },
+	/// At an empty bucket: another round may do better.
+	Empty,
+	/// At a device where a bucket type was wanted: no round will help.
+	Dead,
+}
+
+struct Run<'a> {
+	map: &'a CrushMap,
+	x: u32,
+	reweights: &'a Reweights,
+	meter: &'a mut DrawMeter,
+}
+
+impl Run<'_> {
+	fn is_out(&self, device: DeviceId) -> bool {
+		is_out(self.reweights, device, self.x)
+	}
+
+	/// Draws from bucket to bucket, with the same `r` on every level, until an item of type `kind`.
+	/// Ends, because types fall on the way down.
+	fn descend(
+		&mut self,
+		mut bucket: usize,
+		r: u32,
+		kind: u16,
+		position: usize,
+	) -> Result<Descent, MapperError> {
+		loop {
+			let straws = self.map.straws(bucket);
+			// An empty bucket costs a draw too, so that no round is free.
+			self.meter.spend(straws.ids.len().max(1))?;
+			if straws.ids.is_empty() {
+				return Ok(Descent::Empty);
+			}
+			let at = straw2(&straws, self.x, r, position);
+			let entry = straws.child(at);
+			if entry.map_or(0, |entry| self.map.kind(entry)) == kind {
+				return Ok(Descent::Found {
+					item: straws.ids[at],
+					entry,
+				});
+			}
+			match entry {
+				Some(entry) => bucket = entry,
+				None => return Ok(Descent::Dead),
+			}
+		}
+	}
+
+	/// Fills `out` (and `leaves`) slot by slot, round by round; a slot keeps its position, and one that
+	/// finds nothing becomes a hole.
+	fn indep(
+		&mut self,
+		choice: &Choice,
+		out: &mut [i32],
+		leaves: &mut [i32],
+	) -> Result<(), MapperError> {
+		out.fill(UNDEF);
+		leaves.fill(UNDEF);
+		let mut open = out.len();
+		for round in 0..choice.tries {
+			if open == 0 {
+				break;
+			}
+			for slot in 0..out.len() {
+				if out[slot] != UNDEF {
+					continue;
+				}
+				let r = (slot as u32).wrapping_add((choice.wanted as u32).wrapping_mul(round));
+				match self.descend(choice.bucket, r, choice.kind, 0)? {
+					Descent::Empty => continue,
+					Descent::Dead => {
+						out[slot] = NONE;
+						leaves[slot] = NONE;
+						open -= 1;
+					}
+					Descent::Found { item, entry } => {
+						if out.contains(&item) {
+							continue;
+						}
+						if choice.leaf {
+							leaves[slot] = match entry {
+								Some(entry) => self.leaf_indep(choice, entry, slot, r)?,
+								None => item,
+							};
+							if leaves[slot] == NONE {
+								continue;
+							}
+						}
+						// A device rejected here stays in `leaves`: so the calculator is defined.
+						if choice.kind == 0 && self.is_out(item) {
+							continue;
+						}
+						out[slot] = item;
+						open -= 1;
+					}
+				}
+			}
+		}
+		for slot in out.iter_mut().chain(leaves).filter(|slot| **slot == UNDEF) {
+			*slot = NONE;
+		}
+		Ok(())
+	}
+
+	/// The device for a slot below a chosen bucket, or [`NONE`].
+	fn leaf_indep(
+		&mut self,
+		choice: &Choice,
+		bucket: usize,
+		slot: usize,
+		parent_r: u32,
+	) -> Result<i32, MapperError> {
+		let start = (slot as u32).wrapping_add(parent_r);
+		for round in 0..choice.leaf_tries {
+			let r = start.wrapping_add((choice.wanted as u32).wrapping_mul(round));
+			if let Descent::Found { item, .. } = self.descend(bucket, r, 0, slot)? {
+				if !self.is_out(item) {
+					return Ok(item);
+				}
+			}
+		}
+		Ok(NONE)
+	}
+
+	/// Places up to `out.len()` items without holes; gives how many.
+	fn firstn(
+		&mut self,
+		choice: &Choice,
+		out: &mut [i32],
+		leaves: &mut [i32],
+	) -> Result<usize, MapperError> {
+		let mut placed = 0;
+		for slot in 0..choice.wanted {
+			if placed == out.len() {
+				break;
+			}
+			for failures in 0..choice.tries {
+				let r = (slot as u32).wrapping_add(failures);
+				let (item, entry) = match self.descend(choice.bucket, r, choice.kind, placed)? {
+					Descent::Empty => continue,
+					Descent::Dead => break,
+					Descent::Found { item, entry } => (item, entry),
+				};
+				if out[..placed].contains(&item) {
+					continue;
+				}
+				if choice.leaf {
+					let leaf = match entry {
+						Some(entry) => self.leaf_firstn(choice, entry, &leaves[..placed], r)?,
+						None => Some(item),
+					};
+					let Some(leaf) = leaf else { continue };
+					leaves[placed] = leaf;
+				}
+				if choice.kind == 0 && self.is_out(item) {
+					continue;
+				}
+				out[placed] = item;
+				placed += 1;
+				break;
+			}
+		}
+		Ok(placed)
+	}
+
+	/// A device below a chosen bucket that is not `taken`.
+	fn leaf_firstn(
+		&mut self,
+		choice: &Choice,
+		bucket: usize,
+		taken: &[i32],
+		parent_r: u32,
+	) -> Result<Option<i32>, MapperError> {
+		for failures in 0..choice.leaf_tries {
+			let r = parent_r.wrapping_add(failures);
+			if let Descent::Found { item, .. } = self.descend(bucket, r, 0, taken.len())? {
+				if !taken.contains(&item) && !self.is_out(item) {
+					return Ok(Some(item));
+				}
+			}
+		}
+		Ok(None)
+	}
+}
+
+/// The index of the item that draws the longest straw; the earlier one of equals, the first if all
+/// weigh nothing.
+///
+/// A straw is `(ln(u) - 2^48) / weight`, truncated toward zero: never positive, so the longest is the
+/// one with the smallest magnitude.
+fn straw2(straws: &Straws<'_>, x: u32, r: u32, position: usize) -> usize {
+	let (blocks, rest) = straws.hash_ids().as_chunks::<LANES>();
+	let weights = straws.weights(position);
+	let mut best = Best {
+		at: 0,
+		length: u64::MAX,
+	};
+	for (block, ids) in blocks.iter().enumerate() {
+		let first = block * LANES;
+		let hashes = hash3_lanes(x, ids, r);
+		for (lane, (hash, weight)) in hashes.iter().zip(&weights[first..]).enumerate() {
+			best.consider(first + lane, *hash, *weight);
+		}
+	}
+	let first = blocks.len() * LANES;
+	for (lane, (id, weight)) in rest.iter().zip(&weights[first..]).enumerate() {
+		best.consider(first + lane, hash3(x, *id as u32, r), *weight);
+	}
+	best.at
+}
+
+struct Best {
+	at: usize,
+	/// Magnitude of its straw.
+	length: u64,
+}
+
+impl Best {
+	#[inline(always)]
+	fn consider(&mut self, at: usize, hash: u32, weight: u32) {
+		if weight == 0 {
+			return;
+		}
+		let gap = LN_ONE - ln(hash as u16);
+		let weight = u64::from(weight);
+		// Says the same as `gap / weight < self.length`, without dividing for every loser. A product
+		// that does not fit is above any gap.
+		if gap < self.length.saturating_mul(weight) {
+			self.at = at;
+			self.length = gap / weight;
+		}
+	}
+}

@@ -1,0 +1,248 @@
+//! Slots of placement groups, computed from a cluster map.
+
+use crate::cluster::{ClusterMap, FailureDomain, FAMILY, HOST};
+use crate::error::{MapperError, PlaceError};
+use crate::hash::hash2;
+use crate::map::{CrushMap, Reweights, Rule, Step};
+use crate::mapper::{do_rule, is_out, DrawMeter, NONE};
+use alloc::vec::Vec;
+use hippius_primitives::{Epoch, NodeIndex, Pg, TOTAL_SHARDS};
+
+/// Slots of a placement group, one per shard of a stripe.
+pub const SLOTS: usize = TOTAL_SHARDS;
+
+/// The rule that fills all slots; the rules of single zones follow it.
+const RULE_ALL: u32 = 0;
+
+/// A cluster map ready for computing slots.
+#[derive(Clone, Debug)]
+pub struct Placement {
+	epoch: Epoch,
+	pg_num: u32,
+	pool: u32,
+	per_zone: u8,
+	max_draws: u64,
+	map: CrushMap,
+	reweights: Reweights,
+	/// Node and position of its zone, by ascending node.
+	nodes: Vec<(NodeIndex, u8)>,
+}
+
+/// The rules of [`ClusterMap::crush`].
+pub(crate) fn rules(cluster: &ClusterMap) -> Vec<Rule> {
+	let rule = &cluster.rule;
+	let tries = [
+		Step::SetChooseleafTries(rule.chooseleaf_tries),
+		Step::SetChooseTries(rule.choose_tries),
+	];
+	let kind = match rule.failure_domain {
+		FailureDomain::Host => HOST,
+		FailureDomain::Family => FAMILY,
+	};
+	let count = i32::from(rule.per_zone);
+	let zones: Vec<[Step; 3]> = cluster
+		.zones
+		.iter()
+		.map(|zone| {
+			[
+				Step::Take(zone.id),
+				Step::Choose {
+					leaf: true,
+					indep: true,
+					count,
+					kind,
+				},
+				Step::Emit,
+			]
+		})
+		.collect();
+	let all = Rule {
+		id: RULE_ALL,
+		steps: tries.into_iter().chain(zones.concat()).collect(),
+	};
+	let single = zones
+		.into_iter()
+		.zip(RULE_ALL + 1..)
+		.map(|(zone, id)| Rule {
+			id,
+			steps: tries.into_iter().chain(zone).collect(),
+		});
+	core::iter::once(all).chain(single).collect()
+}
+
+impl Placement {
+	/// From a map and what it validated to.
+	pub(crate) fn new(cluster: &ClusterMap, map: CrushMap) -> Self {
+		let pairs = cluster
+			.nodes()
+			.map(|node| (node.index as i32, node.reweight));
+		let reweights = Reweights::new(pairs);
+		let mut nodes = Vec::new();
+		for (zone, at) in cluster.zones.iter().zip(0u8..) {
+			let hosts = zone.families.iter().flat_map(|family| &family.hosts);
+			nodes.extend(
+				hosts
+					.flat_map(|host| &host.nodes)
+					.map(|node| (node.index, at)),
+			);
+		}
+		nodes.sort_unstable();
+		Self {
+			epoch: cluster.epoch,
+			pg_num: cluster.pg_num,
+			pool: cluster.pool,
+			per_zone: cluster.rule.per_zone,
+			max_draws: cluster.rule.max_draws.into(),
+			map,
+			reweights,
+			nodes,
+		}
+	}
+
+	/// The epoch of the map.
+	pub fn epoch(&self) -> Epoch {
+		self.epoch
+	}
+
+	/// Number of placement groups.
+	pub fn pg_num(&self) -> u32 {
+		self.pg_num
+	}
+
+	/// All nodes of the map, ascending.
+	pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeIndex> + '_ {
+		self.nodes.iter().map(|(node, _)| *node)
+	}
+
+	/// Whether the map has the node.
+	pub fn contains(&self, node: NodeIndex) -> bool {
+		self.zone_position(node).is_some()
+	}
+
+	/// The nodes of a placement group, one entry per slot; `None` where no node was found.
+	pub fn up(&self, pg: Pg) -> Result<Vec<Option<NodeIndex>>, PlaceError> {
+		self.up_counted(pg).map(|(slots, _)| slots)
+	}
+
+	/// As [`Self::up`], with the number of draws it took.
+	pub fn up_counted(&self, pg: Pg) -> Result<(Vec<Option<NodeIndex>>, u64), PlaceError> {
+		self.map_pg(pg, RULE_ALL, SLOTS)
+	}
+
+	/// The slots the node holds, by ascending placement group. A node that is not in the map holds
+	/// none. Only the node's own zone is computed, each with the whole cap of draws.
+	pub fn slots_of(&self, node: NodeIndex) -> Result<Vec<(Pg, u8)>, PlaceError> {
+		let Some(zone) = self.zone_position(node) else {
+			return Ok(Vec::new());
+		};
+		let first = zone * self.per_zone;
+		let mut held = Vec::new();
+		for pg in 0..self.pg_num {
+			let rule = RULE_ALL + 1 + u32::from(zone);
+			let (slots, _) = self.map_pg(pg, rule, usize::from(self.per_zone))?;
+			if let Some(at) = slots.iter().position(|slot| *slot == Some(node)) {
+				held.push((pg, first + at as u8));
+			}
+		}
+		Ok(held)
+	}
+
+	/// Position of the node's zone in the map.
+	fn zone_position(&self, node: NodeIndex) -> Option<u8> {
+		let at = self
+			.nodes
+			.binary_search_by_key(&node, |(index, _)| *index)
+			.ok()?;
+		Some(self.nodes[at].1)
+	}
+
+	fn map_pg(
+		&self,
+		pg: Pg,
+		rule: u32,
+		count: usize,
+	) -> Result<(Vec<Option<NodeIndex>>, u64), PlaceError> {
+		if pg >= self.pg_num {
+			return Err(PlaceError::UnknownPg {
+				pg,
+				pg_num: self.pg_num,
+			});
+		}
+		let x = hash2(pg, self.pool);
+		let mut meter = DrawMeter::new(self.max_draws);
+		let items = do_rule(
+			&self.map,
+			rule,
+			x,
+			count as u32,
+			&self.reweights,
+			&mut meter,
+		)
+		.map_err(|error: MapperError| PlaceError::Mapper { pg, error })?;
+		let slots = check(pg, &items, count, |node| is_out(&self.reweights, node, x))?;
+		Ok((slots, meter.spent()))
+	}
+}
+
+/// The calculator promises distinct nodes that are in; a stripe's safety rests on it, so it is checked
+/// and not assumed.
+fn check(
+	pg: Pg,
+	items: &[i32],
+	count: usize,
+	is_out: impl Fn(i32) -> bool,
+) -> Result<Vec<Option<NodeIndex>>, PlaceError> {
+	if items.len() != count {
+		return Err(PlaceError::Slots {
+			pg,
+			given: items.len(),
+		});
+	}
+	let mut slots = Vec::with_capacity(count);
+	for (at, &item) in items.iter().enumerate() {
+		if item == NONE {
+			slots.push(None);
+			continue;
+		}
+		let node = NodeIndex::try_from(item).map_err(|_| PlaceError::NotANode { pg, item })?;
+		if items[..at].contains(&item) {
+			return Err(PlaceError::NodeTwice { pg, node });
+		}
+		if is_out(item) {
+			return Err(PlaceError::NodeOut { pg, node });
+		}
+		slots.push(Some(node));
+	}
+	Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_wrong_mapping_is_an_error() {
+		let never = |_| false;
+		assert_eq!(
+			check(1, &[4, NONE, 5], 3, never),
+			Ok(alloc::vec![Some(4), None, Some(5)])
+		);
+		assert_eq!(
+			check(1, &[4, 5], 3, never),
+			Err(PlaceError::Slots { pg: 1, given: 2 })
+		);
+		assert_eq!(
+			check(1, &[4, 5, 4], 3, never),
+			Err(PlaceError::NodeTwice { pg: 1, node: 4 })
+		);
+		assert_eq!(
+			check(1, &[4, -5], 2, never),
+			Err(PlaceError::NotANode { pg: 1, item: -5 })
+		);
+		let out = |node| node == 5;
+		assert_eq!(
+			check(1, &[4, 5], 2, out),
+			Err(PlaceError::NodeOut { pg: 1, node: 5 })
+		);
+	}
+}
