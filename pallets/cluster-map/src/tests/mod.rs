@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod build;
+mod epochs;
+mod offchain;

@@ -1,0 +1,100 @@
+//! What must hold between blocks.
+
+use crate::{
+	build::FAMILY_SHARES, Config, CurrentEpoch, FamilyBucketId, HostBucketId, MapBlob, MapHash,
+	NextBucketId, Pallet, Reweight, ZoneBucketId, KEPT_EPOCHS,
+};
+use alloc::collections::{BTreeMap, BTreeSet};
+use arion_crush::{ClusterMap, FailureDomain, WEIGHT_ONE};
+use frame_support::ensure;
+use sp_runtime::TryRuntimeError;
+
+impl<T: Config> Pallet<T> {
+	/// Checks the pallet's invariants.
+	///
+	/// # Invariants
+	///
+	/// * There is a hash for each epoch from 1 to the current one, and a map for the newest
+	///   [`KEPT_EPOCHS`] of them and no other; the map hashes to its hash, validates, and names its
+	///   epoch.
+	/// * Bucket ids are distinct, negative, and above the next to be given out.
+	/// * In the current map no family has more than three zones (family domains) or nodes (host
+	///   domains).
+	/// * A stored reweight is below 1.0.
+	pub fn do_try_state() -> Result<(), TryRuntimeError> {
+		Self::try_state_epochs()?;
+		Self::try_state_ids()?;
+		Self::try_state_shares()?;
+		ensure!(
+			Reweight::<T>::iter_values().all(|weight| weight < WEIGHT_ONE),
+			"a reweight of 1.0 or more is stored"
+		);
+		Ok(())
+	}
+
+	fn try_state_epochs() -> Result<(), TryRuntimeError> {
+		let current = CurrentEpoch::<T>::get();
+		ensure!(
+			MapHash::<T>::iter().count() as u32 == current,
+			"hashes and epochs differ"
+		);
+		ensure!(
+			(1..=current).all(MapHash::<T>::contains_key),
+			"an epoch without a hash"
+		);
+		ensure!(
+			MapBlob::<T>::iter().count() as u32 == current.min(KEPT_EPOCHS),
+			"not the right number of maps is kept"
+		);
+		for epoch in current.saturating_sub(KEPT_EPOCHS).saturating_add(1)..=current {
+			let blob = MapBlob::<T>::get(epoch).ok_or("a recent map is missing")?;
+			let hash = sp_io::hashing::blake2_256(&blob);
+			ensure!(
+				MapHash::<T>::get(epoch).map(|hash| hash.0) == Some(hash),
+				"a wrong hash"
+			);
+			let map = ClusterMap::decode_checked(&blob).map_err(|_| "a stored map is not valid")?;
+			ensure!(map.epoch == epoch, "a map stored under another epoch");
+		}
+		Ok(())
+	}
+
+	fn try_state_ids() -> Result<(), TryRuntimeError> {
+		let next = NextBucketId::<T>::get();
+		let mut seen = BTreeSet::new();
+		let ids = ZoneBucketId::<T>::iter_values()
+			.chain(FamilyBucketId::<T>::iter_values())
+			.chain(HostBucketId::<T>::iter_values());
+		for id in ids {
+			ensure!(id < 0 && id > next, "a bucket id that was not given out");
+			ensure!(seen.insert(id), "a bucket id used twice");
+		}
+		Ok(())
+	}
+
+	fn try_state_shares() -> Result<(), TryRuntimeError> {
+		let Some(blob) = MapBlob::<T>::get(CurrentEpoch::<T>::get()) else {
+			return Ok(());
+		};
+		let map = ClusterMap::decode_checked(&blob).map_err(|_| "the map is not valid")?;
+		let owners: BTreeMap<_, _> = FamilyBucketId::<T>::iter()
+			.map(|((_, family), id)| (id, family))
+			.collect();
+		let mut shares = BTreeMap::<[u8; 32], usize>::new();
+		for family in map.zones.iter().flat_map(|zone| &zone.families) {
+			let owner = owners
+				.get(&family.id)
+				.ok_or("a family bucket nobody owns")?;
+			let share = match map.rule.failure_domain {
+				FailureDomain::Family => 1,
+				FailureDomain::Host => family.hosts.iter().map(|host| host.nodes.len()).sum(),
+			};
+			*shares.entry(*owner).or_default() += share;
+		}
+		ensure!(
+			shares.values().all(|share| *share <= FAMILY_SHARES),
+			"a family has too much"
+		);
+		Ok(())
+	}
+}
