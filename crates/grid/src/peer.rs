@@ -85,7 +85,7 @@ impl Peer {
 			}
 		};
 		let request = Request::Put {
-			meta: meta.clone(),
+			meta: Box::new(meta.clone()),
 			len,
 		};
 		repeated!(self, link => self.put_once(&link, &request, bytes.clone()))
@@ -195,7 +195,7 @@ impl Peer {
 				if meta.stripe != stripe || !meta.is_consistent() {
 					return Err(self.protocol(link, "its stripe is not the one asked for".into()));
 				}
-				Ok(Some(meta))
+				Ok(Some(*meta))
 			}
 			Ok((other, _)) => Err(self.unexpected(link, &other)),
 			Err(error) if error.is_not_found() => Ok(None),

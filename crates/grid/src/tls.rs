@@ -267,6 +267,14 @@ pub(crate) fn client(
 	identity: &Arc<Identity>,
 	expected: NodeKey,
 ) -> Result<(QuicClientConfig, Arc<OnceLock<NodeKey>>), GridError> {
+	let (config, offered) = client_config(identity, expected)?;
+	Ok((QuicClientConfig::try_from(config).map_err(tls)?, offered))
+}
+
+pub(crate) fn client_config(
+	identity: &Arc<Identity>,
+	expected: NodeKey,
+) -> Result<(rustls::ClientConfig, Arc<OnceLock<NodeKey>>), GridError> {
 	let offered = Arc::new(OnceLock::new());
 	let verifier = Pinned {
 		expected,
@@ -284,7 +292,7 @@ pub(crate) fn client(
 	config.resumption = Resumption::disabled();
 	config.enable_sni = false;
 	config.enable_early_data = false;
-	Ok((QuicClientConfig::try_from(config).map_err(tls)?, offered))
+	Ok((config, offered))
 }
 
 #[cfg(test)]

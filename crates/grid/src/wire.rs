@@ -95,7 +95,7 @@ impl fmt::Display for Status {
 pub(crate) enum Request {
 	/// Store the `len` bytes that follow.
 	#[codec(index = 1)]
-	Put { meta: ShardMeta, len: u32 },
+	Put { meta: Box<ShardMeta>, len: u32 },
 	/// Send a shard.
 	#[codec(index = 2)]
 	Get { shard: ShardId },
@@ -121,7 +121,7 @@ pub(crate) enum Response {
 	Held { bits: Vec<u8> },
 	/// The stripe's description.
 	#[codec(index = 4)]
-	Stripe(ShardMeta),
+	Stripe(Box<ShardMeta>),
 	/// Nothing of the kind.
 	#[codec(index = 5)]
 	Failed { status: Status, detail: Vec<u8> },
@@ -259,8 +259,8 @@ mod tests {
 	use hippius_primitives::{id::shard_id, TOTAL_SHARDS};
 	use proptest::prelude::*;
 
-	fn meta() -> ShardMeta {
-		ShardMeta::new(std::array::from_fn(|slot| shard_id(&[slot as u8])), 3).unwrap()
+	fn meta() -> Box<ShardMeta> {
+		Box::new(ShardMeta::new(std::array::from_fn(|slot| shard_id(&[slot as u8])), 3).unwrap())
 	}
 
 	fn body(message: &impl Encode) -> Vec<u8> {

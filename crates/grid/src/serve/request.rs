@@ -109,7 +109,7 @@ impl Server {
 			Ok::<_, Fault>(request)
 		});
 		match header.await.map_err(|_| Fault::Abort(code::TIMEOUT))?? {
-			Request::Put { meta, len } => self.put(peer, meta, len as usize, sender, recv).await,
+			Request::Put { meta, len } => self.put(peer, *meta, len as usize, sender, recv).await,
 			Request::Get { shard } => self.get(peer, shard, sender).await,
 			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
 			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
@@ -204,7 +204,9 @@ impl Server {
 					format!("no shard of stripe {stripe} is held"),
 				)
 			})?;
-		Ok(sender.frame(&Response::Stripe(meta), self.pace(0)).await?)
+		Ok(sender
+			.frame(&Response::Stripe(Box::new(meta)), self.pace(0))
+			.await?)
 	}
 
 	/// Runs a service call that is worthless once the peer stops waiting for it.

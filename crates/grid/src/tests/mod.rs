@@ -1,1 +1,10 @@
+//! Two ends on loopback, honest and not.
 
+#![allow(clippy::unwrap_used)]
+
+mod hostile_client;
+mod hostile_server;
+mod lifecycle;
+mod limits;
+mod roundtrip;
+mod support;

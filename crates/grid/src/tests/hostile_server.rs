@@ -1,0 +1,268 @@
+//! What a client makes of servers that lie or break off.
+
+use super::support::{
+	grid, identity, pair, quick, raw_server, say, serving, shard, Memory, Script,
+};
+use crate::{
+	wire::{code, frame, Response},
+	BoxFuture, DialCause, GridError, Peer, PutAck, ServiceError, ShardService, Status,
+};
+use bytes::Bytes;
+use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use std::{future::Future, sync::Arc};
+
+fn script<F, Fut>(run: F) -> Script
+where
+	F: Fn(quinn::SendStream, quinn::RecvStream) -> Fut + Send + Sync + 'static,
+	Fut: Future<Output = ()> + Send + 'static,
+{
+	Arc::new(move |send, recv| Box::pin(run(send, recv)))
+}
+
+/// A client, and its handle to a server that follows `script`. The ends must be kept.
+fn against(script: Script) -> (impl Sized, Peer) {
+	let (endpoint, key) = raw_server(script);
+	let client = grid(quick());
+	let peer = client.peer(key, vec![endpoint.local_addr().unwrap()]);
+	((endpoint, client), peer)
+}
+
+#[tokio::test]
+async fn a_dial_to_the_wrong_key_fails_and_names_the_right_one() {
+	let server = serving(quick(), Arc::new(Memory::default()));
+	let client = grid(quick());
+	let expected = identity().node_key();
+	let peer = client.peer(expected, vec![server.local_addr()]);
+	let error = peer.get(ShardId([1; 32]), 10).await.unwrap_err();
+	let GridError::Unreachable { peer, attempts } = &error else {
+		panic!("{error}")
+	};
+	assert_eq!(*peer, expected);
+	let [attempt] = attempts.as_slice() else {
+		panic!("{error}")
+	};
+	assert_eq!(attempt.address, server.local_addr());
+	let offered = server.node_key();
+	assert!(matches!(attempt.cause, DialCause::WrongKey { offered: key } if key == offered));
+	assert!(error.to_string().contains(&offered.to_string()));
+}
+
+#[tokio::test]
+async fn addresses_are_tried_in_order() {
+	let server = serving(quick(), Arc::new(Memory::default()));
+	let other = serving(quick(), Arc::new(Memory::default()));
+	let client = grid(quick());
+	// A wrong node, an address of the wrong family, then the right one.
+	let addresses = vec![
+		other.local_addr(),
+		"[::1]:9".parse().unwrap(),
+		server.local_addr(),
+	];
+	let peer = client.peer(server.node_key(), addresses);
+	assert_eq!(peer.has(vec![ShardId([0; 32])]).await.unwrap(), [false]);
+	let nowhere = client.peer(identity().node_key(), Vec::new());
+	assert!(matches!(
+		nowhere.connect().await,
+		Err(GridError::NoAddress { .. })
+	));
+	let unsound = client.peer(NodeKey([0; 32]), vec![server.local_addr()]);
+	assert!(matches!(
+		unsound.connect().await,
+		Err(GridError::BadRequest { .. })
+	));
+}
+
+/// Gives what it was told to give, whatever is asked.
+struct Liar(Bytes, ShardMeta);
+
+impl ShardService for Liar {
+	fn put(
+		&self,
+		_: NodeKey,
+		_: ShardMeta,
+		_: Bytes,
+	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
+		Box::pin(async { Err(ServiceError::insufficient_storage("full\u{1b}[2J")) })
+	}
+
+	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		Box::pin(async { Ok(Some(self.0.clone())) })
+	}
+
+	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
+		Box::pin(async { Ok(vec![true]) })
+	}
+
+	fn stripe(
+		&self,
+		_: NodeKey,
+		_: StripeId,
+	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
+		Box::pin(async { Ok(Some(self.1.clone())) })
+	}
+}
+
+#[tokio::test]
+async fn lies_are_found_out() {
+	let (mut meta, bytes) = shard(1, 50_000, 0);
+	let id = meta.shard().unwrap();
+	let mut flipped = bytes.to_vec();
+	flipped[40_000] ^= 1;
+	let liar = Arc::new(Liar(flipped.into(), meta.clone()));
+	let ends = pair(quick(), liar);
+
+	let error = ends.peer.get(id, SHARD_LEN).await.unwrap_err();
+	assert!(error.is_misbehaviour());
+	let GridError::WrongBytes { peer, shard, .. } = error else {
+		panic!("{error}")
+	};
+	assert_eq!((peer, shard), (ends.server.node_key(), id));
+
+	// More than was asked for is not even read.
+	let error = ends.peer.get(id, 49_999).await.unwrap_err();
+	assert!(matches!(error, GridError::Protocol { .. }), "{error}");
+
+	// A consistent stripe, but another one.
+	let error = ends.peer.stripe(StripeId([5; 32])).await.unwrap_err();
+	assert!(matches!(error, GridError::Protocol { .. }), "{error}");
+	assert!(ends.peer.stripe(meta.stripe).await.unwrap().is_some());
+
+	// A service that miscounts is caught on its own side.
+	let error = ends.peer.has(vec![id, id]).await.unwrap_err();
+	assert_eq!(error.status(), Some(Status::Internal));
+
+	// Refusals come through typed, their text without control characters.
+	let error = ends.peer.put(&meta, bytes.clone()).await.unwrap_err();
+	assert_eq!(error.status(), Some(Status::InsufficientStorage));
+	assert!(error.to_string().ends_with("full?[2J"), "{error}");
+
+	// The right stripe id over other shards.
+	meta.shards[3] = ShardId([3; 32]);
+	let ends = pair(quick(), Arc::new(Liar(bytes, meta.clone())));
+	let error = ends.peer.stripe(meta.stripe).await.unwrap_err();
+	assert!(matches!(error, GridError::Protocol { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_reset_in_the_middle_is_no_short_success() {
+	let (_ends, peer) = against(script(|mut send, mut recv| async move {
+		recv.read_to_end(4096).await.unwrap();
+		say(&mut send, &Response::Shard { len: 1000 }).await;
+		send.write_all(&[1; 500]).await.unwrap();
+		send.reset(code::INTERNAL).unwrap();
+	}));
+	let error = peer.get(ShardId([1; 32]), 1000).await.unwrap_err();
+	assert!(
+		matches!(error, GridError::Interrupted { code: 3, .. }),
+		"{error}"
+	);
+}
+
+#[tokio::test]
+async fn a_clean_end_in_the_middle_is_no_short_success() {
+	let (_ends, peer) = against(script(|mut send, mut recv| async move {
+		recv.read_to_end(4096).await.unwrap();
+		say(&mut send, &Response::Shard { len: 1000 }).await;
+		send.write_all(&[1; 500]).await.unwrap();
+		send.finish().unwrap();
+		let _ = send.stopped().await;
+	}));
+	let error = peer.get(ShardId([1; 32]), 1000).await.unwrap_err();
+	assert!(matches!(error, GridError::Protocol { .. }), "{error}");
+	assert!(error.to_string().contains("ended too early"), "{error}");
+}
+
+#[tokio::test]
+async fn a_long_end_is_refused() {
+	let (meta, bytes) = shard(1, 1000, 0);
+	let extra = [&bytes[..], b"x"].concat();
+	let (_ends, peer) = against(script(move |mut send, mut recv| {
+		let extra = extra.clone();
+		async move {
+			recv.read_to_end(4096).await.unwrap();
+			say(&mut send, &Response::Shard { len: 1000 }).await;
+			// The client may stop us in the middle of this.
+			let _ = send.write_all(&extra).await;
+			let _ = send.stopped().await;
+		}
+	}));
+	let error = peer.get(meta.shard().unwrap(), 1000).await.unwrap_err();
+	assert!(error.to_string().contains("went on"), "{error}");
+}
+
+#[tokio::test]
+async fn bad_answer_frames_are_refused() {
+	let put = frame(&Response::Stored(PutAck {
+		already_held: false,
+	}))
+	.unwrap();
+	let answers: Vec<(&str, Vec<u8>)> = vec![
+		("too early", vec![]),
+		("too early", vec![5]),
+		("too early", vec![5, 0, 1]),
+		("empty frame", vec![0, 0]),
+		("at most 2048", vec![0xff, 0xff]),
+		("version 9", vec![2, 0, 9, 1]),
+		("does not decode", vec![2, 0, 1, 77]),
+		("range", vec![6, 0, 1, 2, 0xff, 0xff, 0xff, 0xff]),
+		("another question", put),
+		(
+			"another question",
+			frame(&Response::Held { bits: vec![1] }).unwrap(),
+		),
+	];
+	for (expected, answer) in answers {
+		let (_ends, peer) = against(script(move |mut send, mut recv| {
+			let answer = answer.clone();
+			async move {
+				recv.read_to_end(4096).await.unwrap();
+				let _ = send.write_all(&answer).await;
+				let _ = send.finish();
+				let _ = send.stopped().await;
+			}
+		}));
+		let error = peer.get(ShardId([1; 32]), 1000).await.unwrap_err();
+		assert!(error.is_misbehaviour(), "{error}");
+		assert!(error.to_string().contains(expected), "{expected}: {error}");
+	}
+}
+
+#[tokio::test]
+async fn bits_that_do_not_fit_the_question_are_refused() {
+	for bits in [vec![], vec![0, 0], vec![0b1000]] {
+		let (_ends, peer) = against(script(move |mut send, mut recv| {
+			let bits = bits.clone();
+			async move {
+				recv.read_to_end(4096).await.unwrap();
+				say(&mut send, &Response::Held { bits }).await;
+				send.finish().unwrap();
+				let _ = send.stopped().await;
+			}
+		}));
+		let error = peer.has(vec![ShardId([1; 32]); 3]).await.unwrap_err();
+		assert!(error.to_string().contains("does not fit"), "{error}");
+	}
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+	let (endpoint, key) = raw_server(script(|send, recv| async move {
+		// Holds the stream and says nothing.
+		let _ = send.stopped().await;
+		drop(recv);
+	}));
+	let config = crate::GridConfig {
+		answer_timeout: std::time::Duration::from_millis(50),
+		..quick()
+	};
+	let client = grid(config);
+	let peer = client.peer(key, vec![endpoint.local_addr().unwrap()]);
+	peer.connect().await.unwrap();
+	let error = peer.get(ShardId([1; 32]), 1000).await.unwrap_err();
+	assert!(
+		matches!(error, GridError::Timeout { what: "answer", .. }),
+		"{error}"
+	);
+	// The next request will not trust that connection.
+	assert!(peer.rtt().is_none());
+}

@@ -1,0 +1,219 @@
+//! How many, how much.
+
+use super::support::{grid, pair, quick, raw_client, serving, shard, to, Memory, Stuck};
+use crate::{
+	wire::{code, frame, Request},
+	BoxFuture, DialCause, GridConfig, GridError, PutAck, ServiceError, ShardService, Status,
+};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use quinn::ConnectionError;
+use std::{sync::Arc, time::Duration};
+
+#[tokio::test]
+async fn connections_in_all_are_limited() {
+	let config = GridConfig {
+		max_connections: 2,
+		..quick()
+	};
+	let server = serving(config, Arc::new(Memory::default()));
+	let clients = [grid(quick()), grid(quick())];
+	for client in &clients {
+		to(client, &server)
+			.has(vec![ShardId([0; 32])])
+			.await
+			.unwrap();
+	}
+	let third = grid(quick());
+	let error = to(&third, &server).connect().await.unwrap_err();
+	let GridError::Unreachable { attempts, .. } = &error else {
+		panic!("{error}")
+	};
+	assert!(
+		matches!(attempts[0].cause, DialCause::Handshake(_)),
+		"{error}"
+	);
+	// A place that becomes free can be taken.
+	clients[0].close().await;
+	let peer = to(&third, &server);
+	while peer.has(vec![ShardId([0; 32])]).await.is_err() {
+		tokio::task::yield_now().await;
+	}
+}
+
+#[tokio::test]
+async fn one_key_has_few_connections_and_the_oldest_gives_way() {
+	let config = GridConfig {
+		max_connections_per_peer: 2,
+		..quick()
+	};
+	let server = serving(config, Arc::new(Memory::default()));
+	let identity = super::support::identity();
+	let mut connections = Vec::new();
+	for _ in 0..3 {
+		let grid = crate::Grid::bind(super::support::LOOPBACK, identity.clone(), quick()).unwrap();
+		let peer = to(&grid, &server);
+		peer.has(vec![ShardId([0; 32])]).await.unwrap();
+		connections.push((peer.entry.live().unwrap(), grid));
+	}
+	let error = connections[0].0.closed().await;
+	assert!(
+		matches!(&error, ConnectionError::ApplicationClosed(close) if close.error_code == code::TOO_MANY),
+		"{error}"
+	);
+	assert!(connections[1].0.close_reason().is_none());
+	assert!(connections[2].0.close_reason().is_none());
+}
+
+#[tokio::test]
+async fn addresses_are_proved_when_handshakes_pile_up() {
+	// As if there were always too many: everybody is sent a retry, and honest ones still get in.
+	let config = GridConfig {
+		retry_above: 0,
+		..quick()
+	};
+	let ends = pair(config, Arc::new(Memory::default()));
+	assert_eq!(
+		ends.peer.has(vec![ShardId([0; 32])]).await.unwrap(),
+		[false]
+	);
+}
+
+#[tokio::test]
+async fn handshakes_beyond_the_limit_are_ignored() {
+	let config = GridConfig {
+		retry_above: 0,
+		ignore_above: 0,
+		..quick()
+	};
+	let server = serving(config, Arc::new(Memory::default()));
+	let patience = Duration::from_millis(100);
+	let client = grid(GridConfig {
+		handshake_timeout: patience,
+		..quick()
+	});
+	let error = to(&client, &server).connect().await.unwrap_err();
+	let GridError::Unreachable { attempts, .. } = &error else {
+		panic!("{error}")
+	};
+	assert!(matches!(attempts[0].cause, DialCause::Silent(_)), "{error}");
+}
+
+/// Admits nobody.
+struct Closed;
+
+impl ShardService for Closed {
+	fn admit(&self, _: &NodeKey) -> bool {
+		false
+	}
+
+	fn put(
+		&self,
+		_: NodeKey,
+		_: ShardMeta,
+		_: Bytes,
+	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
+		unreachable!()
+	}
+
+	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		unreachable!()
+	}
+
+	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
+		unreachable!()
+	}
+
+	fn stripe(
+		&self,
+		_: NodeKey,
+		_: StripeId,
+	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
+		unreachable!()
+	}
+}
+
+#[tokio::test]
+async fn peers_that_are_not_admitted_are_told() {
+	let ends = pair(quick(), Arc::new(Closed));
+	let error = ends.peer.get(ShardId([0; 32]), 10).await.unwrap_err();
+	assert_eq!(error.status(), Some(Status::Refused), "{error}");
+	assert!(
+		error.to_string().contains("does not serve this key"),
+		"{error}"
+	);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_limit_wait_their_turn() {
+	let (stuck, mut events) = Stuck::new();
+	let config = GridConfig {
+		max_requests_per_peer: 5,
+		..quick()
+	};
+	let server = serving(config, stuck);
+	let (_endpoint, connection) = raw_client(&server).await;
+	let get = frame(&Request::Get {
+		shard: ShardId([1; 32]),
+	})
+	.unwrap();
+	let mut streams = Vec::new();
+	for _ in 0..6 {
+		let (mut send, recv) = connection.open_bi().await.unwrap();
+		send.write_all(&get).await.unwrap();
+		send.finish().unwrap();
+		streams.push(recv);
+	}
+	for _ in 0..5 {
+		assert_eq!(events.recv().await, Some("started"));
+	}
+	assert!(events.try_recv().is_err());
+	// One gives up, the sixth is let in.
+	streams[2].stop(code::DONE).unwrap();
+	assert_eq!(events.recv().await, Some("dropped"));
+	assert_eq!(events.recv().await, Some("started"));
+}
+
+#[tokio::test]
+async fn memory_for_bodies_is_shared_and_given_back() {
+	// Room for one shard at a time, many at once: all get through, one after another.
+	let config = GridConfig {
+		body_memory: SHARD_LEN,
+		..quick()
+	};
+	let ends = pair(config, Arc::new(Memory::default()));
+	let shards: Vec<_> = (0..20).map(|seed| shard(seed, 300_000, 0)).collect();
+	try_join_all(
+		shards
+			.iter()
+			.map(|(meta, bytes)| ends.peer.put(meta, bytes.clone())),
+	)
+	.await
+	.unwrap();
+	let gets = shards
+		.iter()
+		.map(|(meta, _)| ends.peer.get(meta.shard().unwrap(), SHARD_LEN));
+	assert_eq!(try_join_all(gets).await.unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn kept_connections_are_limited() {
+	let servers: Vec<_> = (0..3)
+		.map(|_| serving(quick(), Arc::new(Memory::default())))
+		.collect();
+	let client = grid(GridConfig {
+		max_pooled: 2,
+		..quick()
+	});
+	for server in &servers {
+		to(&client, server)
+			.has(vec![ShardId([0; 32])])
+			.await
+			.unwrap();
+	}
+	// The first was let go: a new handle finds no connection, the others do.
+	assert!(to(&client, &servers[2]).rtt().is_some());
+	assert!(to(&client, &servers[1]).rtt().is_some());
+	assert!(to(&client, &servers[0]).rtt().is_none());
+}
