@@ -1,0 +1,54 @@
+//! Shared by the store's tests: shards to store, and a disk in memory whose faults follow a seed.
+
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+
+pub mod sim;
+
+use arion_shard_store::{ShardStore, StoreConfig, StoreError};
+use hippius_primitives::{id::shard_id, ShardId, ShardMeta};
+use sim::SimDisk;
+use std::sync::Arc;
+
+/// Repeatable numbers.
+#[derive(Clone)]
+pub struct Rng(pub u64);
+
+impl Rng {
+	pub fn next(&mut self) -> u64 {
+		self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+		let mut z = self.0;
+		z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+		z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+		z ^ (z >> 31)
+	}
+
+	pub fn below(&mut self, end: u64) -> u64 {
+		self.next() % end.max(1)
+	}
+}
+
+/// Shard number `seed`: its length and bytes follow from the number.
+pub fn shard(seed: u64) -> (ShardMeta, Vec<u8>, ShardId) {
+	let mut rng = Rng(seed);
+	let len = 1 + rng.below(9000) as usize;
+	let data: Vec<u8> = (0..len).map(|_| rng.next() as u8).collect();
+	let id = shard_id(&data);
+	let mut shards = [ShardId([seed as u8; 32]); 30];
+	let slot = (seed % 30) as u8;
+	shards[usize::from(slot)] = id;
+	(ShardMeta::new(shards, slot).unwrap(), data, id)
+}
+
+/// Volumes of 64 KiB, so that a few shards fill one.
+pub fn small(capacity: u64) -> StoreConfig {
+	StoreConfig {
+		volume_size: 64 << 10,
+		max_shard_len: 10_000,
+		batch_bytes: 24 << 10,
+		..StoreConfig::new(capacity)
+	}
+}
+
+pub fn open(disk: &Arc<SimDisk>, config: &StoreConfig) -> Result<ShardStore, StoreError> {
+	ShardStore::open_on(disk.clone(), config.clone())
+}
