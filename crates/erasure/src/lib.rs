@@ -14,7 +14,7 @@
 //! let data = b"twenty of thirty may go".to_vec();
 //! let mut shards: Vec<_> = codec.encode_stripe(&data)?.into_iter().map(Some).collect();
 //! for lost in 0..20 {
-//! 	shards[lost] = None;
+//!     shards[lost] = None;
 //! }
 //! assert_eq!(codec.reconstruct_data(&shards, data.len())?, data);
 //! # Ok::<(), arion_erasure::CodecError>(())

@@ -139,3 +139,49 @@ impl ChunkCipher {
 		nonce
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+	use aes_gcm::Aes256Gcm;
+	use chacha20poly1305::aead::{stream::EncryptorBE32, Payload};
+
+	const CHUNKS: [&[u8]; 4] = [b"first", b"", b"third chunk", b"last"];
+	const KIND: StreamKind = StreamKind::Index(3);
+	const SALT: Salt = Salt([8; 16]);
+
+	fn ours(suite: Suite, key: &ObjectKey) -> Vec<u8> {
+		let cipher = ChunkCipher::new(suite, key, KIND, &SALT).unwrap();
+		let mut out = Vec::new();
+		for (counter, chunk) in CHUNKS.iter().enumerate() {
+			cipher
+				.seal(counter as u32, counter + 1 == CHUNKS.len(), chunk, &mut out)
+				.unwrap();
+		}
+		out
+	}
+
+	macro_rules! assert_equal_to_stream_be32 {
+		($suite:expr, $aead:ty, $prefix:expr) => {
+			let key = ObjectKey::from_bytes([5; 32]);
+			let stream = key.stream_key($suite, KIND, &SALT);
+			let aead = <$aead>::new_from_slice(&stream.key[..]).unwrap();
+			let mut theirs = EncryptorBE32::from_aead(aead, stream.prefix[..$prefix].into());
+			let aad = &[$suite.id(), 1, 3, 0, 1, 0, 0];
+			let (msg, others) = CHUNKS.split_last().unwrap();
+			let mut out = Vec::new();
+			for msg in others {
+				out.extend(theirs.encrypt_next(Payload { msg, aad }).unwrap());
+			}
+			out.extend(theirs.encrypt_last(Payload { msg, aad }).unwrap());
+			assert_eq!(ours($suite, &key), out);
+		};
+	}
+
+	#[test]
+	fn sealing_is_the_stream_construction() {
+		assert_equal_to_stream_be32!(Suite::Aes256Gcm, Aes256Gcm, 7);
+		assert_equal_to_stream_be32!(Suite::XChaCha20Poly1305, XChaCha20Poly1305, 19);
+	}
+}

@@ -9,9 +9,9 @@ use crate::STRIPE_PLAIN;
 /// # use arion_object::Cutter;
 /// let mut cutter = Cutter::new();
 /// for mut piece in [&b"one, "[..], b"two"] {
-/// 	while let Some(stripe) = cutter.push(&mut piece) {
-/// 		// seal_next(&stripe, false)
-/// 	}
+///     while let Some(stripe) = cutter.push(&mut piece) {
+///         // seal_next(&stripe, false)
+///     }
 /// }
 /// // seal_next(&last, true)
 /// assert_eq!(cutter.finish(), b"one, two");

@@ -144,6 +144,26 @@ mod tests {
 		}
 	}
 
+	/// Objects that are stored must stay readable: these values never change.
+	#[test]
+	fn derivation_is_fixed() {
+		let (key, salt) = (ObjectKey::from_bytes([1; 32]), Salt([2; 16]));
+		let stream = key.stream_key(Suite::Aes256Gcm, StreamKind::Data, &salt);
+		assert_eq!(
+			hex::encode(&stream.key[..]),
+			"820a710acd04b944d84fa64205548b265ae4aece01772d5a18e77e6bb600423a"
+		);
+		assert_eq!(
+			hex::encode(stream.prefix),
+			"806a15a57a773fb555600d6c614d907734b72e"
+		);
+		let commitment = key.commitment(Suite::Aes256Gcm, &salt);
+		assert_eq!(
+			hex::encode(commitment),
+			"defacab33c6ddf9a6ea24ac25c4825a1baa3681b17e867df6853424e74ca49a6"
+		);
+	}
+
 	#[test]
 	fn keys_are_random_and_never_printed() {
 		let (a, b) = (

@@ -37,15 +37,15 @@
 //! builder.push(data.reference(1))?;
 //! builder.close(sealer.size())?;
 //! while let Some(index) = builder.next_index()? {
-//! 	let stored = encode_stripe(&index.sealed.bytes)?;
-//! 	builder.push_index(index.level, stored.reference(1))?;
+//!     let stored = encode_stripe(&index.sealed.bytes)?;
+//!     builder.push_index(index.level, stored.reference(1))?;
 //! }
 //! let root = encode_stripe(&builder.seal_root()?)?;
 //! let link = Link { id: ObjectId(root.stripe), key };
 //!
 //! // Get: twenty shards of each stripe are gone.
 //! let survivors = |stripe: &EncodedStripe| -> Vec<Option<Vec<u8>>> {
-//! 	stripe.shards.iter().cloned().enumerate().map(|(i, s)| (i >= 20).then_some(s)).collect()
+//!     stripe.shards.iter().cloned().enumerate().map(|(i, s)| (i >= 20).then_some(s)).collect()
 //! };
 //! let manifest = read_root(&decode_root(&root.ids, &survivors(&root))?, &link.key)?;
 //! let sealed = decode_stripe(&manifest.stripes()[0], &survivors(&data))?;

@@ -240,3 +240,159 @@ pub(crate) fn check_lengths(
 	}
 	Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+	use crate::{MAX_SIZE, MAX_STRIPES, STRIPE_PLAIN};
+	use codec::Compact;
+	use hippius_primitives::{coding::STRIPE_LEN, ShardId, TOTAL_SHARDS};
+	use proptest::prelude::*;
+
+	fn reference(len: usize) -> StripeRef {
+		StripeRef {
+			len: len as u32,
+			epoch: 1,
+			shards: [ShardId([3; 32]); TOTAL_SHARDS],
+		}
+	}
+
+	/// A manifest of 20 bytes.
+	fn manifest() -> Manifest {
+		let (suite, salts) = (Suite::Aes256Gcm, vec![Salt([1; 16])]);
+		Manifest::new(suite, 20, "name", "text/plain", salts, vec![reference(36)]).unwrap()
+	}
+
+	fn decode(change: impl FnOnce(&mut Manifest)) -> Result<Manifest, ManifestError> {
+		let mut manifest = manifest();
+		change(&mut manifest);
+		Manifest::decode_checked(&manifest.encode())
+	}
+
+	#[test]
+	fn a_reference_has_the_length_promised() {
+		assert_eq!(reference(1).encode().len(), StripeRef::ENCODED_LEN);
+		assert_eq!(decode(|_| {}), Ok(manifest()));
+	}
+
+	#[test]
+	fn inconsistent_manifests_are_refused() {
+		use ManifestError::*;
+		assert_eq!(decode(|m| m.version = 2), Err(Version(2)));
+		assert_eq!(
+			Manifest::decode_checked(&[]),
+			Err(Malformed("it is empty".into()))
+		);
+		let wrong_length = |need| WrongLength {
+			level: 0,
+			stripe: 0,
+			len: 36,
+			need,
+		};
+		assert_eq!(decode(|m| m.size = 21), Err(wrong_length(37)));
+		assert_eq!(decode(|m| m.size = 0), Err(wrong_length(16)));
+		let too_few = WrongCount {
+			level: 0,
+			have: 1,
+			need: 2,
+		};
+		assert_eq!(decode(|m| m.size = STRIPE_PLAIN as u64 + 1), Err(too_few));
+		let too_few = WrongCount {
+			level: 0,
+			have: 1,
+			need: u64::from(MAX_STRIPES),
+		};
+		assert_eq!(decode(|m| m.size = MAX_SIZE), Err(too_few));
+		assert_eq!(decode(|m| m.size = u64::MAX), Err(TooLarge(u64::MAX)));
+		assert_eq!(
+			decode(|m| m.size = MAX_SIZE + 1),
+			Err(TooLarge(MAX_SIZE + 1))
+		);
+		let too_many = WrongCount {
+			level: 0,
+			have: 2,
+			need: 1,
+		};
+		assert_eq!(decode(|m| m.stripes.push(reference(1))), Err(too_many));
+		let none = WrongCount {
+			level: 0,
+			have: 0,
+			need: 1,
+		};
+		assert_eq!(decode(|m| m.stripes.clear()), Err(none));
+		// A level deeper, the one stripe holds one reference.
+		let wrong = WrongLength {
+			level: 1,
+			stripe: 0,
+			len: 36,
+			need: StripeRef::ENCODED_LEN + 16,
+		};
+		assert_eq!(decode(|m| m.salts.push(Salt([2; 16]))), Err(wrong));
+		assert_eq!(
+			decode(|m| m.salts = vec![Salt([2; 16]); 5]),
+			Err(TooManyLevels(4))
+		);
+		assert_eq!(
+			decode(|m| m.salts = vec![Salt([2; 16]); 500]),
+			Err(TooManyLevels(499))
+		);
+		assert_eq!(
+			decode(|m| m.salts.clear()),
+			Err(Malformed("it has no salt".into()))
+		);
+		let long = TooLong {
+			field: "name",
+			len: MAX_NAME + 1,
+			max: MAX_NAME,
+		};
+		assert_eq!(decode(|m| m.name = vec![b'n'; MAX_NAME + 1]), Err(long));
+		assert!(matches!(
+			decode(|m| m.content_type = vec![0xFF]),
+			Err(Malformed(_))
+		));
+	}
+
+	#[test]
+	fn bytes_cut_off_or_left_over_are_refused() {
+		let bytes = manifest().encode();
+		for len in 0..bytes.len() {
+			assert!(Manifest::decode_checked(&bytes[..len]).is_err(), "{len}");
+		}
+		let longer = [&bytes[..], &[0]].concat();
+		assert!(matches!(
+			Manifest::decode_checked(&longer),
+			Err(ManifestError::Malformed(_))
+		));
+	}
+
+	#[test]
+	fn a_count_beyond_the_bytes_takes_no_memory() {
+		let manifest = manifest();
+		let mut bytes = manifest.encode();
+		bytes.truncate(bytes.len() - manifest.stripes.encode().len());
+		Compact(u32::MAX).encode_to(&mut bytes);
+		bytes.extend(reference(STRIPE_LEN).encode());
+		assert!(matches!(
+			Manifest::decode_checked(&bytes),
+			Err(ManifestError::Malformed(_))
+		));
+	}
+
+	proptest! {
+		#[test]
+		fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 1..400)) {
+			let _ = Manifest::decode_checked(&bytes);
+			bytes[0] = VERSION;
+			let _ = Manifest::decode_checked(&bytes);
+		}
+
+		#[test]
+		fn no_altered_manifest_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+			let mut bytes = manifest().encode();
+			let at = at.index(bytes.len());
+			bytes[at] = byte;
+			let _ = Manifest::decode_checked(&bytes);
+		}
+	}
+}

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// Deterministic bytes.
-pub fn bytes(len: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
 	let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
 	let mut out = Vec::with_capacity(len + 8);
 	while out.len() < len {
@@ -22,15 +22,15 @@ pub fn bytes(len: usize, seed: u64) -> Vec<u8> {
 
 /// Shards by id, stripes by id, and which slots are gone.
 #[derive(Default)]
-pub struct Network {
-	pub shards: HashMap<ShardId, Vec<u8>>,
-	pub stripes: HashMap<StripeId, [ShardId; TOTAL_SHARDS]>,
-	pub lost: Vec<usize>,
-	pub shards_read: std::cell::Cell<usize>,
+pub(crate) struct Network {
+	pub(crate) shards: HashMap<ShardId, Vec<u8>>,
+	pub(crate) stripes: HashMap<StripeId, [ShardId; TOTAL_SHARDS]>,
+	pub(crate) lost: Vec<usize>,
+	pub(crate) shards_read: std::cell::Cell<usize>,
 }
 
 impl Network {
-	pub fn store(&mut self, sealed: &[u8]) -> EncodedStripe {
+	pub(crate) fn store(&mut self, sealed: &[u8]) -> EncodedStripe {
 		let encoded = encode_stripe(sealed).unwrap();
 		for (id, shard) in encoded.ids.iter().zip(&encoded.shards) {
 			self.shards.insert(*id, shard.clone());
@@ -39,7 +39,13 @@ impl Network {
 		encoded
 	}
 
-	pub fn put(&mut self, source: &[u8], suite: Suite, name: &str, root_refs: usize) -> Link {
+	pub(crate) fn put(
+		&mut self,
+		source: &[u8],
+		suite: Suite,
+		name: &str,
+		root_refs: usize,
+	) -> Link {
 		let key = ObjectKey::generate().unwrap();
 		let mut sealer = StripeSealer::new(suite, &key).unwrap();
 		let mut builder = ManifestBuilder::new(&sealer, &key, name, "")
@@ -68,21 +74,21 @@ impl Network {
 		}
 	}
 
-	pub fn store_index(&mut self, builder: &mut ManifestBuilder) {
+	pub(crate) fn store_index(&mut self, builder: &mut ManifestBuilder) {
 		while let Some(index) = builder.next_index().unwrap() {
 			let stored = self.store(&index.sealed.bytes).reference(1);
 			builder.push_index(index.level, stored).unwrap();
 		}
 	}
 
-	pub fn fetch(&self, ids: &[ShardId; TOTAL_SHARDS]) -> Vec<Option<&Vec<u8>>> {
+	pub(crate) fn fetch(&self, ids: &[ShardId; TOTAL_SHARDS]) -> Vec<Option<&Vec<u8>>> {
 		let slots = ids.iter().enumerate();
 		slots
 			.map(|(slot, id)| self.shards.get(id).filter(|_| !self.lost.contains(&slot)))
 			.collect()
 	}
 
-	pub fn manifest(&self, link: &Link) -> Result<Manifest, Box<dyn std::error::Error>> {
+	pub(crate) fn manifest(&self, link: &Link) -> Result<Manifest, Box<dyn std::error::Error>> {
 		let root = decode_root(
 			&self.stripes[&link.id.0],
 			&self.fetch(&self.stripes[&link.id.0]),
@@ -90,12 +96,12 @@ impl Network {
 		Ok(read_root(&root, &link.key)?)
 	}
 
-	pub fn get(&self, link: &Link) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+	pub(crate) fn get(&self, link: &Link) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 		let manifest = self.manifest(link)?;
 		self.read(&manifest, &link.key, 0, 0..manifest.size())
 	}
 
-	pub fn get_range(
+	pub(crate) fn get_range(
 		&self,
 		link: &Link,
 		range: Range<u64>,
@@ -104,7 +110,7 @@ impl Network {
 	}
 
 	/// Bytes of the stream of a level.
-	pub fn read(
+	pub(crate) fn read(
 		&self,
 		manifest: &Manifest,
 		key: &ObjectKey,
