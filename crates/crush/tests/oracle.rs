@@ -20,14 +20,17 @@ use std::{collections::HashMap, fmt::Write, fs, io::Read, path::PathBuf, process
 
 /// The folder of the records.
 fn oracles() -> Option<PathBuf> {
-	let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/oracles/crush");
-	let dir = match std::env::var_os("HIPPIUS_ORACLES") {
-		Some(dir) => PathBuf::from(dir).join("crush"),
-		None => PathBuf::from(beside),
-	};
+	let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/oracles");
+	let named = std::env::var_os("HIPPIUS_ORACLES").map(PathBuf::from);
+	let dir = named.clone().unwrap_or_else(|| beside.into()).join("crush");
 	if dir.join("manifest.json").is_file() {
 		return Some(dir);
 	}
+	assert!(
+		named.is_none(),
+		"HIPPIUS_ORACLES is set, but there is no {}",
+		dir.display()
+	);
 	println!("skipped: no placement records in {}", dir.display());
 	None
 }

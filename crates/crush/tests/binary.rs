@@ -1,0 +1,114 @@
+//! What the `crush-map` binary prints, and where errors go.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+
+/// Nine lines, then `body`.
+fn with_head(body: &str) -> String {
+	format!(
+		"# begin\ntunable choose_local_tries 0\ntunable choose_local_fallback_tries 0\n\
+		tunable choose_total_tries 50\ntunable chooseleaf_descend_once 1\n\
+		tunable chooseleaf_vary_r 1\ntunable chooseleaf_stable 1\ntype 0 osd\ntype 1 host\n{body}"
+	)
+}
+
+fn run(args: &[&str]) -> Output {
+	Command::new(env!("CARGO_BIN_EXE_crush-map"))
+		.args(args)
+		.output()
+		.unwrap()
+}
+
+#[test]
+fn errors_go_to_stderr_with_a_failure() {
+	let dir = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+	let good = dir.join("good.txt");
+	let bad = dir.join("bad.txt");
+	let body = "device 0 a\nhost h { id -1 alg straw2 hash 0 item a weight 1 }\n\
+		rule r { id 0 type erasure step take h step choose indep 0 type osd step emit }\n";
+	std::fs::write(&good, with_head(body)).unwrap();
+	std::fs::write(&bad, with_head("rack x { }")).unwrap();
+	let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+
+	let output = run(&[
+		"--map",
+		good,
+		"--rule",
+		"0",
+		"--num-rep",
+		"2",
+		"--max-x",
+		"1",
+	]);
+	assert!(output.status.success());
+	let expected = "CRUSH rule 0 x 0 [0,2147483647]\nCRUSH rule 0 x 1 [0,2147483647]\n";
+	assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+
+	let cases: [(&[&str], &str); 7] = [
+		(
+			&["--map", bad, "--rule", "0", "--num-rep", "1"],
+			"line 10: type `rack`",
+		),
+		(
+			&["--map", "/nowhere", "--rule", "0", "--num-rep", "1"],
+			"cannot read /nowhere",
+		),
+		(
+			&["--map", good, "--rule", "4", "--num-rep", "1"],
+			"the map has no rule 4",
+		),
+		(
+			&["--map", good, "--rule", "0", "--num-rep", "5000"],
+			"5000 items asked for",
+		),
+		(
+			&[
+				"--map",
+				good,
+				"--rule",
+				"0",
+				"--num-rep",
+				"1",
+				"--min-x",
+				"2000",
+			],
+			"--min-x 2000",
+		),
+		(
+			&[
+				"--map",
+				good,
+				"--rule",
+				"0",
+				"--num-rep",
+				"1",
+				"--weight",
+				"0",
+				"x",
+			],
+			"--weight 0 x: the device",
+		),
+		(
+			&[
+				"--map",
+				good,
+				"--rule",
+				"0",
+				"--num-rep",
+				"1",
+				"--weight",
+				"0",
+			],
+			"--weight",
+		),
+	];
+	for (args, message) in cases {
+		let output = run(args);
+		assert!(!output.status.success(), "{args:?}");
+		assert!(output.stdout.is_empty(), "{args:?}");
+		let errors = String::from_utf8_lossy(&output.stderr);
+		assert!(errors.contains(message), "{args:?}: {errors}");
+	}
+}
