@@ -69,6 +69,18 @@ impl Peer {
 		self.link().await.map(|_| ())
 	}
 
+	/// Lets go of the open connection, if there is one, so that the next request dials afresh. For
+	/// callers that stopped waiting because they think that the node is dead: the transport itself
+	/// notices a node that died without a word only after [`GridConfig::idle_timeout`]. Requests
+	/// under way are not disturbed.
+	///
+	/// [`GridConfig::idle_timeout`]: crate::GridConfig::idle_timeout
+	pub fn disconnect(&self) {
+		if let Some(connection) = self.entry.live() {
+			self.entry.forget(&connection);
+		}
+	}
+
 	/// Stores a shard. Returns when the node has it on stable storage.
 	pub async fn put(&self, meta: &ShardMeta, bytes: Bytes) -> Result<PutAck, GridError> {
 		if !meta.is_consistent() {

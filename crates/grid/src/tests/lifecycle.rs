@@ -78,21 +78,21 @@ fn a_killed_and_restarted_server_tells_its_old_peers() {
 	};
 	let memory = Arc::new(Memory::default());
 	let (meta, bytes) = shard(1, 1000, 0);
-	let before = runtime().unwrap();
-	let server = before.block_on(async {
-		let server = Grid::bind(LOOPBACK, key.clone(), quick()).unwrap();
-		server.serve(memory.clone()).unwrap();
-		server
-	});
-	let (address, node_key) = (server.local_addr(), server.node_key());
-	let after = runtime().unwrap();
-	// Waits that would fail the test if the reset did not come.
+	// Without the reset, the client would wait for hours.
 	let patient = GridConfig {
 		idle_timeout: Duration::from_secs(3600),
 		keep_alive: Duration::from_secs(1800),
 		answer_timeout: Duration::from_secs(3600),
 		..quick()
 	};
+	let before = runtime().unwrap();
+	let server = before.block_on(async {
+		let server = Grid::bind(LOOPBACK, key.clone(), patient.clone()).unwrap();
+		server.serve(memory.clone()).unwrap();
+		server
+	});
+	let (address, node_key) = (server.local_addr(), server.node_key());
+	let after = runtime().unwrap();
 	let client = after.block_on(async { grid(patient) });
 	let peer = client.peer(node_key, vec![address]);
 	after.block_on(peer.put(&meta, bytes.clone())).unwrap();
@@ -103,7 +103,9 @@ fn a_killed_and_restarted_server_tells_its_old_peers() {
 	after.block_on(async {
 		let server = Grid::bind(address, key, quick()).unwrap();
 		server.serve(memory).unwrap();
-		assert_eq!(peer.get(meta.shard().unwrap(), 1000).await.unwrap(), bytes);
+		let get = peer.get(meta.shard().unwrap(), 1000);
+		let got = tokio::time::timeout(Duration::from_secs(60), get).await;
+		assert_eq!(got.unwrap().unwrap(), bytes);
 	});
 }
 
@@ -257,6 +259,25 @@ async fn aged_connections_are_replaced() {
 	}
 	ids.dedup_by_key(|connection| connection.stable_id());
 	assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test]
+async fn a_disconnected_peer_is_dialled_again() {
+	let ends = pair(quick(), Arc::new(Memory::default()));
+	ends.peer.connect().await.unwrap();
+	let first = ends.peer.entry.live().unwrap().stable_id();
+	ends.peer.connect().await.unwrap();
+	assert_eq!(ends.peer.entry.live().unwrap().stable_id(), first);
+	let kept = ends.peer.entry.live().unwrap();
+	ends.peer.disconnect();
+	assert!(ends.peer.rtt().is_none());
+	ends.peer.connect().await.unwrap();
+	assert_ne!(
+		ends.peer.entry.live().unwrap().stable_id(),
+		kept.stable_id()
+	);
+	// What was under way could go on.
+	assert!(kept.close_reason().is_none());
 }
 
 #[tokio::test]

@@ -6,5 +6,6 @@ mod hostile_client;
 mod hostile_server;
 mod lifecycle;
 mod limits;
+mod rekey;
 mod roundtrip;
 mod support;

@@ -1,0 +1,70 @@
+//! Traffic keys are replaced while a connection is used.
+
+use super::support::{pair, quick, shard, Memory};
+use crate::GridConfig;
+use std::{
+	fmt,
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
+	time::Duration,
+};
+use tracing::{
+	field::{Field, Visit},
+	span, Event, Metadata, Subscriber,
+};
+
+/// Counts the transport's notices of key updates; no statistic does.
+struct KeyUpdates(Arc<AtomicUsize>);
+
+struct Message<'a>(&'a AtomicUsize);
+
+impl Visit for Message<'_> {
+	fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+		if field.name() == "message" && format!("{value:?}") == "executing key update" {
+			self.0.fetch_add(1, Ordering::SeqCst);
+		}
+	}
+}
+
+impl Subscriber for KeyUpdates {
+	fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+		metadata.target().starts_with("quinn_proto")
+	}
+	fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+		span::Id::from_u64(1)
+	}
+	fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+	fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+	fn event(&self, event: &Event<'_>) {
+		event.record(&mut Message(&self.0));
+	}
+	fn enter(&self, _: &span::Id) {}
+	fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn keys_are_replaced_by_volume_and_transfers_go_on() {
+	let updates = Arc::new(AtomicUsize::new(0));
+	// The test's runtime has one thread, so this sees all tasks of both ends.
+	let _guard = tracing::subscriber::set_default(KeyUpdates(updates.clone()));
+	let config = GridConfig {
+		rekey_bytes: 256 * 1024,
+		..quick()
+	};
+	let ends = pair(config, Arc::new(Memory::default()));
+	let (meta, bytes) = shard(1, 300_000, 1);
+	let id = meta.shard().unwrap();
+	ends.peer.put(&meta, bytes.clone()).await.unwrap();
+	// The transport makes at most one update per end of its own, early on. It passes over ours
+	// while the previous one is settling, so this goes on until enough were made.
+	let enough = async {
+		while updates.load(Ordering::SeqCst) < 8 {
+			assert_eq!(ends.peer.get(id, 300_000).await.unwrap(), bytes);
+		}
+	};
+	tokio::time::timeout(Duration::from_secs(120), enough)
+		.await
+		.unwrap();
+}
