@@ -271,3 +271,14 @@ proptest! {
 		prop_assert!(network.get_range(&link, range.clone()).unwrap() == expected);
 	}
 }
+
+#[test]
+fn everything_can_cross_threads() {
+	fn shared<T: Send + Sync + 'static>() {}
+	shared::<StripeSealer>();
+	shared::<StripeOpener>();
+	shared::<ManifestBuilder>();
+	shared::<Manifest>();
+	shared::<Link>();
+	shared::<EncodedStripe>();
+}
