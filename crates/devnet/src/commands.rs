@@ -1,0 +1,265 @@
+//! The command lines of the programs: the only place that knows their flags.
+
+use crate::{
+	plan::{family_suri, GatewayPlan, MinerPlan, NodePlan, Plan},
+	process::Spec,
+	state::{Address, Entry, Kind, StateDir},
+};
+use std::path::{Path, PathBuf};
+
+/// What each miner commits to hold. Small, because a miner reserves its volumes on disk.
+pub const CAPACITY: &str = "4GiB";
+
+/// The chain node.
+pub const NODE: &str = "hippius-node";
+/// The miner daemon.
+pub const MINER: &str = "arion-miner";
+/// The gateway.
+pub const GATEWAY: &str = "arion-gateway";
+/// The user's tool.
+pub const ARION: &str = "arion";
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Bins(PathBuf);
+
+impl Bins {
+	/// In this folder.
+	pub fn new(dir: PathBuf) -> Self {
+		Self(dir)
+	}
+
+	/// The folder.
+	pub fn dir(&self) -> &Path {
+		&self.0
+	}
+
+	/// A program's file.
+	pub fn path(&self, name: &str) -> PathBuf {
+		self.0.join(name)
+	}
+
+	/// Those of the network that are not there.
+	pub fn missing(&self) -> Option<PathBuf> {
+		[NODE, MINER, GATEWAY, ARION]
+			.map(|name| self.path(name))
+			.into_iter()
+			.find(|p| !p.is_file())
+	}
+}
+
+fn args<const N: usize>(list: [&str; N]) -> Vec<String> {
+	list.map(str::to_owned).to_vec()
+}
+
+fn path(path: &Path) -> String {
+	path.display().to_string()
+}
+
+/// A chain node; `boot` are the multiaddresses of nodes that run already.
+pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[String]) -> Entry {
+	let mut list = args([
+		"--chain",
+		"local",
+		"--base-path",
+		&path(&node.base_path),
+		"--name",
+		node.name,
+		"--rpc-port",
+		&node.rpc_port.to_string(),
+		"--rpc-cors",
+		"all",
+		"--rpc-max-connections",
+		"1000",
+		"--listen-addr",
+		&format!("/ip4/127.0.0.1/tcp/{}", node.p2p_port),
+		"--prometheus-port",
+		&node.metrics_port.to_string(),
+		"--no-telemetry",
+		"--no-mdns",
+		"--allow-private-ip",
+	]);
+	for address in boot {
+		list.extend(args(["--bootnodes", address]));
+	}
+	if node.validator {
+		list.push(format!("--{}", node.name));
+		// Otherwise a validator makes and keeps a key per base path, which is as good; this one
+		// keeps the log free of the warning.
+		list.extend(args(["--validator", "--unsafe-force-node-key-generation"]));
+	} else {
+		list.extend(args([
+			"--offchain-worker",
+			"always",
+			"--state-pruning",
+			"archive",
+		]));
+		for miner in &plan.miners {
+			list.push("--arion-daemon".into());
+			list.push(format!(
+				"{},token-file={}",
+				miner.control(),
+				path(&miner.token_file())
+			));
+		}
+	}
+	Entry {
+		name: node.name.into(),
+		kind: if node.validator {
+			Kind::Validator
+		} else {
+			Kind::FullNode
+		},
+		program: bins.path(NODE),
+		args: list,
+		log: dir.log(node.name),
+		addresses: vec![
+			Address::new("rpc", node.ws()),
+			Address::new("p2p", format!("127.0.0.1:{}", node.p2p_port)),
+			Address::new(
+				"metrics",
+				format!("http://127.0.0.1:{}/metrics", node.metrics_port),
+			),
+		],
+		process: None,
+	}
+}
+
+/// Makes a miner's folder, key and configuration.
+pub fn miner_init(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Spec {
+	Spec {
+		name: format!("{} init", miner.name),
+		program: bins.path(MINER),
+		args: args([
+			"init",
+			"--base-path",
+			&path(&miner.base_path),
+			"--listen",
+			&format!("127.0.0.1:{}", miner.grid_port),
+			"--control",
+			&format!("127.0.0.1:{}", miner.control_port),
+		]),
+		log: dir.log(&miner.name),
+	}
+}
+
+/// Registers a miner on chain under its family's account.
+pub fn miner_register(bins: &Bins, dir: &StateDir, miner: &MinerPlan, rpc: &str) -> Spec {
+	Spec {
+		name: format!("{} register", miner.name),
+		program: bins.path(MINER),
+		args: args([
+			"register",
+			"--base-path",
+			&path(&miner.base_path),
+			"--chain",
+			rpc,
+			"--suri",
+			&family_suri(miner.family),
+			"--zone",
+			&miner.zone.to_string(),
+			"--host",
+			&miner.host,
+		]),
+		log: dir.log(&miner.name),
+	}
+}
+
+/// A miner.
+pub fn miner_run(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Entry {
+	Entry {
+		name: miner.name.clone(),
+		kind: Kind::Miner,
+		program: bins.path(MINER),
+		args: args(["run", "--base-path", &path(&miner.base_path)]),
+		log: dir.log(&miner.name),
+		addresses: vec![
+			Address::new("quic", format!("127.0.0.1:{}", miner.grid_port)),
+			Address::new("control", miner.control()),
+		],
+		process: None,
+	}
+}
+
+/// Makes the gateway's folder, key and configuration.
+pub fn gateway_init(bins: &Bins, dir: &StateDir, gateway: &GatewayPlan, rpc: &str) -> Spec {
+	Spec {
+		name: "gateway init".into(),
+		program: bins.path(GATEWAY),
+		args: args([
+			"init",
+			"--base-path",
+			&path(&gateway.base_path),
+			"--chain",
+			rpc,
+			"--listen",
+			&format!("127.0.0.1:{}", gateway.http_port),
+		]),
+		log: dir.log("gateway"),
+	}
+}
+
+/// The gateway.
+pub fn gateway_run(bins: &Bins, dir: &StateDir, gateway: &GatewayPlan) -> Entry {
+	Entry {
+		name: "gateway".into(),
+		kind: Kind::Gateway,
+		program: bins.path(GATEWAY),
+		args: args(["run", "--base-path", &path(&gateway.base_path)]),
+		log: dir.log("gateway"),
+		addresses: vec![Address::new("http", gateway.url())],
+		process: None,
+	}
+}
+
+/// `arion` with the gateway's address and token.
+pub fn arion(gateway: &GatewayPlan, rest: &[&str]) -> Vec<String> {
+	let mut list = args([
+		"--gateway",
+		&gateway.url(),
+		"--token-file",
+		&path(&gateway.token_file()),
+	]);
+	list.extend(rest.iter().map(|text| (*text).to_owned()));
+	list
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+	use crate::plan::DEFAULT_BASE_PORT;
+
+	#[test]
+	fn the_full_node_knows_every_daemon_and_validators_none() {
+		let temp = tempfile::tempdir().unwrap();
+		let dir = StateDir::open(temp.path()).unwrap();
+		let plan = Plan::new(DEFAULT_BASE_PORT, dir.path()).unwrap();
+		let bins = Bins::new("/bin".into());
+		let count = |entry: &Entry| {
+			entry
+				.args
+				.iter()
+				.filter(|arg| *arg == "--arion-daemon")
+				.count()
+		};
+		assert_eq!(
+			count(&node(&bins, &dir, &plan, &plan.full_node, &[])),
+			plan.miners.len()
+		);
+		for validator in &plan.validators {
+			let entry = node(&bins, &dir, &plan, validator, &["/ip4/x".into()]);
+			assert_eq!(count(&entry), 0);
+			assert!(entry.args.contains(&format!("--{}", validator.name)));
+			assert!(entry.args.contains(&"/ip4/x".to_owned()));
+		}
+	}
+
+	#[test]
+	fn a_missing_program_is_found_out() {
+		assert_eq!(
+			Bins::new("/nowhere".into()).missing().unwrap(),
+			Path::new("/nowhere/hippius-node")
+		);
+	}
+}

@@ -1,0 +1,373 @@
+//! What a local network consists of: names, ports, folders, zones and families. Pure.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Miners of the network; one per shard of a stripe.
+pub const MINERS: u16 = 30;
+/// Placement zones.
+pub const ZONES: u16 = 6;
+/// Miners per family.
+pub const PER_FAMILY: u16 = 3;
+/// Families.
+pub const FAMILIES: u16 = MINERS / PER_FAMILY;
+/// Validators, by their well-known development names.
+pub const VALIDATORS: [&str; 3] = ["alice", "bob", "charlie"];
+/// The full node that hosts the miners' offchain workers.
+pub const FULL_NODE: &str = "node";
+/// The gateway.
+pub const GATEWAY: &str = "gateway";
+/// First port used unless told otherwise; below the range systems draw outgoing ports from.
+pub const DEFAULT_BASE_PORT: u16 = 21900;
+/// Ports used, counted from the base.
+pub const PORTS: u16 = 100;
+
+const GATEWAY_OFFSET: u16 = 12;
+const MINER_CONTROL_OFFSET: u16 = 20;
+const MINER_GRID_OFFSET: u16 = 60;
+
+/// A transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+	/// TCP.
+	Tcp,
+	/// UDP.
+	Udp,
+}
+
+impl Protocol {
+	/// Its usual name.
+	pub const fn name(self) -> &'static str {
+		match self {
+			Self::Tcp => "TCP",
+			Self::Udp => "UDP",
+		}
+	}
+}
+
+/// A chain node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePlan {
+	/// `alice`, `bob`, `charlie` or `node`.
+	pub name: &'static str,
+	/// JSON-RPC, HTTP and WebSocket on one port.
+	pub rpc_port: u16,
+	/// libp2p over TCP.
+	pub p2p_port: u16,
+	/// Prometheus.
+	pub metrics_port: u16,
+	/// Data folder.
+	pub base_path: PathBuf,
+	/// Whether it authors blocks.
+	pub validator: bool,
+}
+
+impl NodePlan {
+	/// What polkadot.js connects to.
+	pub fn ws(&self) -> String {
+		format!("ws://127.0.0.1:{}", self.rpc_port)
+	}
+
+	/// JSON-RPC over HTTP.
+	pub fn http(&self) -> String {
+		format!("http://127.0.0.1:{}", self.rpc_port)
+	}
+}
+
+/// A miner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerPlan {
+	/// `miner-01` to `miner-30`.
+	pub name: String,
+	/// Zone, `0..ZONES`.
+	pub zone: u16,
+	/// Family, `0..FAMILIES`.
+	pub family: u16,
+	/// Host name declared on chain: each miner its own, as if on its own machine.
+	pub host: String,
+	/// Loopback control HTTP.
+	pub control_port: u16,
+	/// QUIC.
+	pub grid_port: u16,
+	/// Data folder.
+	pub base_path: PathBuf,
+}
+
+impl MinerPlan {
+	/// Control URL.
+	pub fn control(&self) -> String {
+		format!("http://127.0.0.1:{}", self.control_port)
+	}
+
+	/// The file with the control API's bearer token.
+	pub fn token_file(&self) -> PathBuf {
+		self.base_path.join("control.token")
+	}
+}
+
+/// The gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayPlan {
+	/// Loopback HTTP.
+	pub http_port: u16,
+	/// Data folder.
+	pub base_path: PathBuf,
+}
+
+impl GatewayPlan {
+	/// HTTP URL.
+	pub fn url(&self) -> String {
+		format!("http://127.0.0.1:{}", self.http_port)
+	}
+
+	/// The file with the HTTP bearer token.
+	pub fn token_file(&self) -> PathBuf {
+		self.base_path.join("http.token")
+	}
+}
+
+/// The whole network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+	/// First port.
+	pub base_port: u16,
+	/// Validators, the first one also being the boot node.
+	pub validators: Vec<NodePlan>,
+	/// The full node with the offchain worker.
+	pub full_node: NodePlan,
+	/// Miners.
+	pub miners: Vec<MinerPlan>,
+	/// Gateway.
+	pub gateway: GatewayPlan,
+}
+
+impl Plan {
+	/// Lays the network out from a first port and a state folder.
+	pub fn new(base_port: u16, dir: &Path) -> Result<Self> {
+		let most = u16::MAX - PORTS + 1;
+		if base_port < 1024 || base_port > most {
+			return Err(Error::PortRange {
+				base: base_port,
+				needed: PORTS,
+				most,
+			});
+		}
+		let node = |name: &'static str, offset: u16, validator: bool| NodePlan {
+			name,
+			rpc_port: base_port + offset * 3,
+			p2p_port: base_port + offset * 3 + 1,
+			metrics_port: base_port + offset * 3 + 2,
+			base_path: dir.join("nodes").join(name),
+			validator,
+		};
+		let validators = VALIDATORS
+			.iter()
+			.zip(0..)
+			.map(|(name, offset)| node(name, offset, true))
+			.collect();
+		let miners = (0..MINERS)
+			.map(|i| {
+				let name = miner_name(i);
+				MinerPlan {
+					zone: i % ZONES,
+					family: i / PER_FAMILY,
+					host: format!("host-{:02}", i + 1),
+					control_port: base_port + MINER_CONTROL_OFFSET + i,
+					grid_port: base_port + MINER_GRID_OFFSET + i,
+					base_path: dir.join("miners").join(&name),
+					name,
+				}
+			})
+			.collect();
+		Ok(Self {
+			base_port,
+			validators,
+			full_node: node(FULL_NODE, 3, false),
+			miners,
+			gateway: GatewayPlan {
+				http_port: base_port + GATEWAY_OFFSET,
+				base_path: dir.join("gateway"),
+			},
+		})
+	}
+
+	/// Every port with its user.
+	pub fn ports(&self) -> Vec<(Protocol, u16, String)> {
+		let mut ports = Vec::new();
+		for node in self.nodes() {
+			ports.push((
+				Protocol::Tcp,
+				node.rpc_port,
+				format!("RPC of {}", node.name),
+			));
+			ports.push((
+				Protocol::Tcp,
+				node.p2p_port,
+				format!("p2p of {}", node.name),
+			));
+			ports.push((
+				Protocol::Tcp,
+				node.metrics_port,
+				format!("metrics of {}", node.name),
+			));
+		}
+		ports.push((
+			Protocol::Tcp,
+			self.gateway.http_port,
+			"HTTP of gateway".into(),
+		));
+		for miner in &self.miners {
+			ports.push((
+				Protocol::Tcp,
+				miner.control_port,
+				format!("control of {}", miner.name),
+			));
+			ports.push((
+				Protocol::Udp,
+				miner.grid_port,
+				format!("QUIC of {}", miner.name),
+			));
+		}
+		ports
+	}
+
+	/// Chain nodes, validators first.
+	pub fn nodes(&self) -> impl Iterator<Item = &NodePlan> {
+		self.validators
+			.iter()
+			.chain(std::iter::once(&self.full_node))
+	}
+
+	/// The members of a family, in order.
+	pub fn family(&self, family: u16) -> impl Iterator<Item = &MinerPlan> {
+		self.miners
+			.iter()
+			.filter(move |miner| miner.family == family)
+	}
+
+	/// Fails with the first port of the plan that is in use.
+	pub fn check_ports(&self) -> Result<()> {
+		for (protocol, port, what) in self.ports() {
+			let address = (std::net::Ipv4Addr::LOCALHOST, port);
+			let free = match protocol {
+				Protocol::Tcp => std::net::TcpListener::bind(address).map(drop),
+				Protocol::Udp => std::net::UdpSocket::bind(address).map(drop),
+			};
+			if let Err(cause) = free {
+				return Err(match cause.kind() {
+					std::io::ErrorKind::AddrInUse => Error::PortTaken {
+						port,
+						protocol: protocol.name(),
+						what,
+					},
+					_ => Error::Io {
+						what: format!("listen on {} port {port} ({what})", protocol.name()),
+						source: cause,
+					},
+				});
+			}
+		}
+		Ok(())
+	}
+}
+
+/// Name of the miner with this number, counted from 0.
+pub fn miner_name(index: u16) -> String {
+	format!("miner-{:02}", index + 1)
+}
+
+/// The secret URI of a family's account: a well-known development key, worth nothing elsewhere.
+pub fn family_suri(family: u16) -> String {
+	format!("//Family{:02}", family + 1)
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+	use std::collections::{BTreeMap, BTreeSet};
+
+	fn plan() -> Plan {
+		Plan::new(DEFAULT_BASE_PORT, Path::new("/tmp/x")).unwrap()
+	}
+
+	#[test]
+	fn ports_are_distinct_and_within_the_range() {
+		let plan = plan();
+		let ports = plan.ports();
+		let numbers: BTreeSet<u16> = ports.iter().map(|(_, port, _)| *port).collect();
+		assert_eq!(numbers.len(), ports.len());
+		assert_eq!(ports.len(), 4 * 3 + 1 + 2 * 30);
+		assert!(numbers
+			.iter()
+			.all(|p| (plan.base_port..plan.base_port + PORTS).contains(p)));
+	}
+
+	#[test]
+	fn zones_are_even_and_a_family_never_shares_a_zone() {
+		let plan = plan();
+		let mut zones: BTreeMap<u16, usize> = BTreeMap::new();
+		for miner in &plan.miners {
+			*zones.entry(miner.zone).or_default() += 1;
+		}
+		assert_eq!(zones.len(), usize::from(ZONES));
+		assert!(zones.values().all(|count| *count == 5));
+		for family in 0..FAMILIES {
+			let zones: BTreeSet<u16> = plan.family(family).map(|miner| miner.zone).collect();
+			assert_eq!(zones.len(), usize::from(PER_FAMILY));
+		}
+	}
+
+	#[test]
+	fn names_and_folders_are_distinct() {
+		let plan = plan();
+		let mut seen = BTreeSet::new();
+		for path in plan
+			.nodes()
+			.map(|node| &node.base_path)
+			.chain(plan.miners.iter().map(|miner| &miner.base_path))
+			.chain([&plan.gateway.base_path])
+		{
+			assert!(seen.insert(path.clone()), "{path:?} twice");
+		}
+		assert_eq!(plan.miners.first().unwrap().name, "miner-01");
+		assert_eq!(plan.miners.last().unwrap().name, "miner-30");
+		let accounts: BTreeSet<String> = (0..FAMILIES).map(family_suri).collect();
+		assert_eq!(accounts.len(), 10);
+	}
+
+	#[test]
+	fn a_base_port_without_room_is_refused() {
+		let most = u16::MAX - PORTS + 1;
+		assert!(Plan::new(most, Path::new("/tmp/x")).is_ok());
+		assert!(matches!(
+			Plan::new(most + 1, Path::new("/tmp/x")),
+			Err(Error::PortRange { needed: PORTS, .. })
+		));
+		assert!(Plan::new(80, Path::new("/tmp/x")).is_err());
+	}
+
+	/// Finds a range in which nothing listens, then takes one port of it.
+	#[test]
+	fn a_taken_port_is_named_with_the_mend() {
+		for base in (20000..30000).step_by(usize::from(PORTS)) {
+			let plan = Plan::new(base, Path::new("/tmp/x")).unwrap();
+			if plan.check_ports().is_err() {
+				continue;
+			}
+			let miner = plan.miners.get(4).unwrap();
+			let Ok(_held) = std::net::UdpSocket::bind(("127.0.0.1", miner.grid_port)) else {
+				continue;
+			};
+			let message = plan.check_ports().unwrap_err().to_string();
+			assert!(
+				message.contains(&format!("UDP port {}", miner.grid_port)),
+				"{message}"
+			);
+			assert!(message.contains("QUIC of miner-05"), "{message}");
+			assert!(message.contains("--base-port"), "{message}");
+			return;
+		}
+		panic!("no free range between 20000 and 30000");
+	}
+}
