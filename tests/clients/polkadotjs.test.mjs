@@ -1,0 +1,164 @@
+// Everything an operator does with polkadot.js, against a running network.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ApiPromise, WsProvider } from '@polkadot/api';
+import { Keyring } from '@polkadot/keyring';
+import { u8aToHex } from '@polkadot/util';
+import { blake2AsHex, cryptoWaitReady, mnemonicGenerate } from '@polkadot/util-crypto';
+import { ALPHA, encodeParams, endpoint, nodeKey, registrationProof, rotationProof, spoiled } from './lib/hippius.mjs';
+
+/** @type {ApiPromise} */
+let api;
+let dave;
+let family;
+let genesis;
+
+before(async () => {
+  await cryptoWaitReady();
+  api = await ApiPromise.create({ provider: new WsProvider(endpoint()), noInitWarn: true, throwOnConnect: true });
+  const keyring = new Keyring({ type: 'sr25519' });
+  dave = keyring.addFromUri('//Dave');
+  family = keyring.addFromUri(mnemonicGenerate());
+  genesis = api.genesisHash.toHex();
+});
+
+after(() => api?.disconnect());
+
+/** Signs, submits, waits for finality: {events, error: 'Pallet.Name' | undefined, hash}. */
+function send(call, signer, nonce = -1) {
+  return new Promise((resolve, reject) => {
+    call
+      .signAndSend(signer, { nonce }, ({ status, events, dispatchError, internalError }) => {
+        if (internalError) return reject(internalError);
+        if (status.isInvalid || status.isDropped || status.isUsurped) return reject(new Error(status.type));
+        if (!status.isFinalized) return;
+        let error;
+        if (dispatchError?.isModule) {
+          const { section, name } = api.registry.findMetaError(dispatchError.asModule);
+          error = `${section}.${name}`;
+        } else if (dispatchError) {
+          error = dispatchError.toString();
+        }
+        resolve({ error, hash: status.asFinalized, events: events.map(({ event }) => event) });
+      })
+      .catch(reject);
+  });
+}
+
+const find = (events, section, method) => events.find((event) => event.section === section && event.method === method);
+const free = async (address, hash) => (await (await api.at(hash)).query.system.account(address)).data.free.toBigInt();
+
+/** The call register_node with a proof of lib/hippius.mjs. */
+function registerNode(key, { zone, host, capacity, addresses }, proof) {
+  const V4 = ({ ip, port }) => ({ V4: { ip: Uint8Array.from(ip), port } });
+  return api.tx.registry.registerNode(key.hex, { zone, host, capacity, addresses: addresses.map(V4) }, proof);
+}
+
+test('metadata decodes and names the network', async () => {
+  const properties = await api.rpc.system.properties();
+  assert.deepEqual(properties.tokenSymbol.unwrap().toJSON(), ['ALPHA']);
+  assert.deepEqual(properties.tokenDecimals.unwrap().toJSON(), [9]);
+  assert.equal(properties.ss58Format.unwrap().toNumber(), 42);
+  for (const pallet of ['registry', 'balances', 'session', 'staking', 'utility']) assert.ok(api.tx[pallet], pallet);
+  assert.ok(api.call.placementGroupsApi, 'PlacementGroupsApi is in the metadata');
+  assert.equal(api.consts.balances.existentialDeposit.toBigInt(), 500n);
+});
+
+test('a transfer moves exactly its amount, the sender pays the fee', async () => {
+  const amount = 1_000n * ALPHA;
+  const { error, events, hash } = await send(api.tx.balances.transferKeepAlive(family.address, amount), dave);
+  assert.equal(error, undefined);
+  const parent = (await api.rpc.chain.getHeader(hash)).parentHash;
+  const fee = find(events, 'transactionPayment', 'TransactionFeePaid').data.actualFee.toBigInt();
+  assert.ok(fee > 0n);
+  assert.equal(await free(family.address, hash), amount);
+  assert.equal(await free(dave.address, hash), (await free(dave.address, parent)) - amount - fee);
+  const moved = find(events, 'balances', 'Transfer');
+  assert.equal(moved.data.to.toString(), family.address);
+  assert.equal(moved.data.amount.toBigInt(), amount);
+});
+
+test('a node is registered, its key rotated, and every wrong proof is refused by name', async () => {
+  const key = nodeKey();
+  const params = { zone: 0, host: 'client-test', capacity: 2n ** 30n, addresses: [{ ip: [127, 0, 0, 1], port: 4000 }] };
+  const validUntil = (await api.rpc.chain.getHeader()).number.toNumber() + 50;
+  const base = { key, genesis, family: family.publicKey, validUntil };
+
+  // Our own encoding is the one the metadata describes.
+  const type = api.tx.registry.registerNode.meta.args[1].type.toString();
+  const typed = api.createType(type, {
+    ...params,
+    addresses: params.addresses.map(({ ip, port }) => ({ V4: { ip: Uint8Array.from(ip), port } })),
+  });
+  assert.equal(typed.toHex(), u8aToHex(encodeParams(params)));
+
+  const proof = registrationProof({ ...base, params });
+  const elsewhere = `0x${'11'.repeat(32)}`;
+  const far = { ...params, zone: 200 };
+  const [bad, other, zone, replaying, registered] = await Promise.all(
+    [
+      registerNode(key, params, spoiled(proof)),
+      registerNode(key, params, registrationProof({ ...base, genesis: elsewhere, params })),
+      registerNode(key, far, registrationProof({ ...base, params: far })),
+      registerNode(key, params, registrationProof({ ...base, params, sequence: 7 })),
+      registerNode(key, params, proof),
+    ].map((call, nonce) => send(call, family, nonce)),
+  );
+  assert.equal(bad.error, 'registry.BadSignature');
+  assert.equal(other.error, 'registry.WrongGenesis');
+  assert.equal(zone.error, 'registry.UnknownZone');
+  assert.equal(replaying.error, 'registry.ProofReplayed');
+  assert.equal(registered.error, undefined);
+  const { data } = find(registered.events, 'registry', 'NodeRegistered');
+  assert.equal(data.family.toString(), family.address);
+  assert.equal(data.key.toHex(), key.hex);
+  const node = data.node.toNumber();
+  const at = await api.at(registered.hash);
+  assert.equal((await at.query.registry.nodeByKey(key.hex)).unwrap().toNumber(), node);
+  assert.equal((await at.query.registry.nodes(node)).unwrap().host.toUtf8(), 'client-test');
+  const [record] = await at.call.placementGroupsApi.nodesFrom(node, 1);
+  assert.equal(record.params.capacity.toBigInt(), params.capacity);
+
+  // Once the key has been replaced it is free again, but its old proof stays spent.
+  const next = nodeKey();
+  const rotation = rotationProof({ ...base, key: next, node });
+  const [announced, activated, replayed, taken, leaving] = await Promise.all(
+    [
+      api.tx.registry.announceKey(node, next.hex, rotation),
+      api.tx.registry.activateKey(node),
+      registerNode(key, params, proof),
+      registerNode(next, params, registrationProof({ ...base, key: next, params, sequence: 1 })),
+      api.tx.registry.startExit(node),
+    ].map((call, i) => send(call, family, 5 + i)),
+  );
+  assert.equal(find(announced.events, 'registry', 'KeyAnnounced').data.key.toHex(), next.hex);
+  assert.equal(find(activated.events, 'registry', 'KeyActivated').data.old.toHex(), key.hex);
+  assert.equal(replayed.error, 'registry.ProofReplayed');
+  assert.equal(taken.error, 'registry.KeyAlreadyRegistered');
+  assert.equal(find(leaving.events, 'registry', 'ExitStarted').data.node.toNumber(), node);
+});
+
+test('the cluster map and acting sets are read from the runtime', async () => {
+  const hash = await api.rpc.chain.getFinalizedHead();
+  const at = await api.at(hash);
+  const epoch = (await at.query.clusterMap.currentEpoch()).toNumber();
+  assert.ok(epoch > 0, 'the network has a cluster map');
+  const map = (await at.call.placementGroupsApi.clusterMap(null)).unwrap();
+  assert.equal(blake2AsHex(map.toU8a(true)), (await at.query.clusterMap.mapHash(epoch)).unwrap().toHex());
+  assert.ok((await at.call.placementGroupsApi.clusterMap(epoch + 1_000)).isNone);
+
+  const typed = await at.call.placementGroupsApi.actingSet(0);
+  assert.ok(typed.isOk);
+  const members = typed.asOk.map((member) => member.unwrap().toNumber());
+  assert.equal(new Set(members).size, 30);
+  // The same through the bare RPC.
+  const raw = await api.rpc.state.call('PlacementGroupsApi_acting_set', '0x00000000', hash);
+  assert.equal(raw.toHex(), typed.toHex());
+
+  const refused = await at.call.placementGroupsApi.actingSet(0xffff_ffff);
+  assert.ok(refused.isErr);
+  assert.equal(refused.asErr.type, 'UnknownPg');
+  const pg = (await at.call.placementGroupsApi.pgOf(`0x${'5a'.repeat(32)}`)).unwrap().toNumber();
+  assert.ok((await at.call.placementGroupsApi.actingSet(pg)).isOk);
+});
