@@ -1,9 +1,9 @@
 //! From the registry's nodes to the next epoch.
 
 use crate::{
-	build, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob, MapHash, Pallet,
-	Placement, PlacementConfig, Reweight, ReweightRevision, SkipReason, WeightInfo, KEPT_EPOCHS,
-	LOG_TARGET,
+	build, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob, MapHash,
+	NextBucketId, Pallet, Placement, PlacementConfig, Reweight, ReweightRevision, SkipReason,
+	WeightInfo, KEPT_EPOCHS, LOG_TARGET,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket, WEIGHT_ONE};
@@ -36,11 +36,13 @@ impl<T: Config> Pallet<T> {
 		}
 		LastInputs::<T>::put(inputs);
 		let nodes = Self::registered();
-		let weight = T::WeightInfo::build_epoch(nodes.len() as u32);
+		let (read, first_id) = (nodes.len() as u32, NextBucketId::<T>::get());
 		if let Err(reason) = Self::start_epoch(&config, nodes) {
 			Self::deposit_event(Event::EpochSkipped { reason });
 		}
-		weight
+		// Ids go down.
+		let new_ids = NextBucketId::<T>::get().abs_diff(first_id);
+		T::WeightInfo::build_epoch(read, new_ids)
 	}
 
 	/// The registry's first `MaxNodes` nodes.

@@ -135,8 +135,9 @@ pub mod pallet {
 	pub struct GenesisConfig<T: Config> {
 		/// The placement of this chain.
 		pub placement: PlacementConfig,
+		/// Nothing; carries the type.
 		#[serde(skip)]
-		_marker: core::marker::PhantomData<T>,
+		pub _config: core::marker::PhantomData<T>,
 	}
 
 	impl<T: Config> GenesisConfig<T> {
@@ -144,7 +145,7 @@ pub mod pallet {
 		pub fn new(placement: PlacementConfig) -> Self {
 			Self {
 				placement,
-				_marker: core::marker::PhantomData,
+				_config: core::marker::PhantomData,
 			}
 		}
 	}

@@ -179,13 +179,10 @@ pub(crate) fn run<T: Config>() {
 		return;
 	};
 	for (daemon, state) in exchange(&behind, deadline, |daemon| daemon.update(&body, deadline)) {
-		let taken = check(&state, &genesis).and_then(|()| {
-			if state.epoch >= epoch {
-				Ok(())
-			} else {
-				Err(Failure::NotTaken(state.epoch))
-			}
-		});
+		let taken = match check(&state, &genesis) {
+			Ok(()) if state.epoch < epoch => Err(Failure::NotTaken(state.epoch)),
+			checked => checked,
+		};
 		if noted(&daemon.url, taken).is_some() {
 			log::info!(target: LOG_TARGET, "handed epoch {epoch} to {}", daemon.url);
 		}

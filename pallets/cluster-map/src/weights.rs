@@ -28,8 +28,8 @@ pub trait WeightInfo {
 	fn no_epoch() -> Weight;
 	/// A block at which an epoch is due, but nothing changed.
 	fn unchanged_epoch() -> Weight;
-	/// A block that builds a map of `nodes` nodes.
-	fn build_epoch(nodes: u32) -> Weight;
+	/// A block that looks at `nodes` nodes to build a map and gives out `ids` new bucket ids.
+	fn build_epoch(nodes: u32, ids: u32) -> Weight;
 }
 
 fn bound(db: RuntimeDbWeight, time: u64, reads: u64, writes: u64, bytes: u64) -> Weight {
@@ -52,16 +52,18 @@ fn unchanged_epoch(db: RuntimeDbWeight) -> Weight {
 	bound(db, BASE, 4, 0, 0)
 }
 
-fn build_epoch(db: RuntimeDbWeight, nodes: u32) -> Weight {
+fn build_epoch(db: RuntimeDbWeight, nodes: u32, ids: u32) -> Weight {
 	// Besides those of an unchanged epoch. Reads: CurrentEpoch, the registry's counter and pages of
-	// numbers, zone ids. Writes: LastInputs, MapHash, MapBlob twice, CurrentEpoch, events, zone ids.
-	let fixed = bound(db, BASE, 32, 16, 0);
-	// Per node. Reads: the node, its reweight, its family's and its host's bucket id, the next id.
-	// Writes: two new bucket ids and the next id.
-	let per_node = bound(db, PER_NODE, 5, 3, NODE);
+	// numbers, zone ids. Writes: LastInputs, MapHash, MapBlob twice, CurrentEpoch, events.
+	let fixed = bound(db, BASE, 32, 6, 0);
+	// Reads: the node, its reweight, its family's and its host's bucket id.
+	let per_node = bound(db, PER_NODE, 4, 0, NODE);
+	// Reads and writes: the next id. Writes: the new one.
+	let per_id = bound(db, 0, 1, 2, 0);
 	unchanged_epoch(db)
 		.saturating_add(fixed)
 		.saturating_add(per_node.saturating_mul(nodes.into()))
+		.saturating_add(per_id.saturating_mul(ids.into()))
 }
 
 /// Weights by the runtime's `DbWeight`.
@@ -78,8 +80,8 @@ macro_rules! steps {
 		fn unchanged_epoch() -> Weight {
 			unchanged_epoch($db)
 		}
-		fn build_epoch(nodes: u32) -> Weight {
-			build_epoch($db, nodes)
+		fn build_epoch(nodes: u32, ids: u32) -> Weight {
+			build_epoch($db, nodes, ids)
 		}
 	};
 }

@@ -51,7 +51,7 @@ fn an_epoch_starts_only_at_its_block_and_only_if_something_changed() {
 			assert_eq!(Maps::on_initialize(block), <() as WeightInfo>::no_epoch());
 		}
 		assert_eq!(Maps::epoch(), 0);
-		assert_eq!(next_epoch(), <() as WeightInfo>::build_epoch(30));
+		assert_eq!(next_epoch(), <() as WeightInfo>::build_epoch(30, 66));
 		assert_eq!(Maps::epoch(), 1);
 		assert_eq!(next_epoch(), <() as WeightInfo>::unchanged_epoch());
 		assert_eq!(Maps::epoch(), 1);
@@ -169,7 +169,9 @@ fn only_so_many_nodes_are_looked_at() {
 			Nodes::insert(node(index, 0, (index % 200) as u8 + 10));
 		}
 		MaxNodes::set(400);
-		assert_eq!(next_epoch(), <() as WeightInfo>::build_epoch(400));
+		let weight = next_epoch();
+		let ids = NextBucketId::<Test>::get().abs_diff(-1);
+		assert_eq!(weight, <() as WeightInfo>::build_epoch(400, ids));
 		assert!(indexes(&current()).iter().all(|index| *index < 400));
 		MaxNodes::set(1_000);
 	});
@@ -354,9 +356,10 @@ fn the_placement_reads_from_a_chain_specification() {
 }
 
 #[test]
-fn the_weight_of_an_epoch_grows_with_its_nodes() {
-	let weight = |nodes| <() as WeightInfo>::build_epoch(nodes);
-	assert!(weight(0).all_gt(<() as WeightInfo>::unchanged_epoch()));
-	assert!(weight(100).all_gt(weight(99)));
+fn the_weight_of_an_epoch_grows_with_its_nodes_and_ids() {
+	let weight = |nodes, ids| <() as WeightInfo>::build_epoch(nodes, ids);
+	assert!(weight(0, 0).all_gt(<() as WeightInfo>::unchanged_epoch()));
+	assert!(weight(100, 0).all_gt(weight(99, 0)));
+	assert!(weight(100, 1).all_gt(weight(100, 0)));
 	assert!(<() as WeightInfo>::set_reweight().ref_time() > 0);
 }
