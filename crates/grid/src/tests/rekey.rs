@@ -2,28 +2,26 @@
 
 use super::support::{pair, quick, shard, Memory};
 use crate::GridConfig;
-use std::{
-	fmt,
-	sync::{
-		atomic::{AtomicUsize, Ordering},
-		Arc,
-	},
-	time::Duration,
-};
+use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 use tracing::{
 	field::{Field, Visit},
 	span, Event, Metadata, Subscriber,
 };
 
-/// Counts the transport's notices of key updates; no statistic does.
-struct KeyUpdates(Arc<AtomicUsize>);
+thread_local! {
+	static UPDATES: Cell<usize> = const { Cell::new(0) };
+}
 
-struct Message<'a>(&'a AtomicUsize);
+/// Counts, per thread, the transport's notices of key updates; no statistic does. Set for the
+/// whole process, because notices first given on a thread without it would be lost everywhere.
+struct KeyUpdates;
 
-impl Visit for Message<'_> {
+struct Message;
+
+impl Visit for Message {
 	fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
 		if field.name() == "message" && format!("{value:?}") == "executing key update" {
-			self.0.fetch_add(1, Ordering::SeqCst);
+			UPDATES.set(UPDATES.get() + 1);
 		}
 	}
 }
@@ -38,7 +36,7 @@ impl Subscriber for KeyUpdates {
 	fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
 	fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 	fn event(&self, event: &Event<'_>) {
-		event.record(&mut Message(&self.0));
+		event.record(&mut Message);
 	}
 	fn enter(&self, _: &span::Id) {}
 	fn exit(&self, _: &span::Id) {}
@@ -46,9 +44,8 @@ impl Subscriber for KeyUpdates {
 
 #[tokio::test]
 async fn keys_are_replaced_by_volume_and_transfers_go_on() {
-	let updates = Arc::new(AtomicUsize::new(0));
-	// The test's runtime has one thread, so this sees all tasks of both ends.
-	let _guard = tracing::subscriber::set_default(KeyUpdates(updates.clone()));
+	// The test's runtime has one thread, so this counts all tasks of both ends, and no others.
+	tracing::subscriber::set_global_default(KeyUpdates).unwrap();
 	let config = GridConfig {
 		rekey_bytes: 256 * 1024,
 		..quick()
@@ -60,7 +57,7 @@ async fn keys_are_replaced_by_volume_and_transfers_go_on() {
 	// The transport makes at most one update per end of its own, early on. It passes over ours
 	// while the previous one is settling, so this goes on until enough were made.
 	let enough = async {
-		while updates.load(Ordering::SeqCst) < 8 {
+		while UPDATES.get() < 8 {
 			assert_eq!(ends.peer.get(id, 300_000).await.unwrap(), bytes);
 		}
 	};
