@@ -65,6 +65,8 @@ pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[S
 		&path(&node.base_path),
 		"--name",
 		node.name,
+		"--node-key",
+		&node.node_key,
 		"--rpc-port",
 		&node.rpc_port.to_string(),
 		"--rpc-cors",
@@ -83,10 +85,8 @@ pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[S
 		list.extend(args(["--bootnodes", address]));
 	}
 	if node.validator {
+		// The well-known name stands for its keys, and implies `--validator`.
 		list.push(format!("--{}", node.name));
-		// Otherwise a validator makes and keeps a key per base path, which is as good; this one
-		// keeps the log free of the warning.
-		list.extend(args(["--validator", "--unsafe-force-node-key-generation"]));
 	} else {
 		list.extend(args([
 			"--offchain-worker",
@@ -134,6 +134,12 @@ pub fn miner_init(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Spec {
 			"init",
 			"--base-path",
 			&path(&miner.base_path),
+			"--zone",
+			&miner.zone.to_string(),
+			"--host",
+			&miner.host,
+			"--capacity",
+			CAPACITY,
 			"--listen",
 			&format!("127.0.0.1:{}", miner.grid_port),
 			"--control",
@@ -156,10 +162,6 @@ pub fn miner_register(bins: &Bins, dir: &StateDir, miner: &MinerPlan, rpc: &str)
 			rpc,
 			"--suri",
 			&family_suri(miner.family),
-			"--zone",
-			&miner.zone.to_string(),
-			"--host",
-			&miner.host,
 		]),
 		log: dir.log(&miner.name),
 	}

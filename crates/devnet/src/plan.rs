@@ -56,6 +56,8 @@ pub struct NodePlan {
 	pub p2p_port: u16,
 	/// Prometheus.
 	pub metrics_port: u16,
+	/// Secret of its libp2p identity, hexadecimal; fixed, so that its peer id never changes.
+	pub node_key: String,
 	/// Data folder.
 	pub base_path: PathBuf,
 	/// Whether it authors blocks.
@@ -157,6 +159,7 @@ impl Plan {
 			rpc_port: base_port + offset * 3,
 			p2p_port: base_port + offset * 3 + 1,
 			metrics_port: base_port + offset * 3 + 2,
+			node_key: format!("{:064x}", offset + 1),
 			base_path: dir.join("nodes").join(name),
 			validator,
 		};

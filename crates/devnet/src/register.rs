@@ -120,11 +120,11 @@ async fn next_nonce(rpc: &rpc::Rpc, account: &str) -> Result<u64> {
 	})
 }
 
-/// The epoch a daemon's status tells, 0 if none.
+/// The epoch a status tells, 0 if none: miners have it at the top, the gateway under `map`.
 fn epoch_of(status: &Value) -> Epoch {
-	status
-		.get("epoch")
-		.and_then(Value::as_u64)
+	let map = status.get("map").unwrap_or(status);
+	let epoch = map.get("epoch").and_then(Value::as_u64);
+	epoch
 		.and_then(|epoch| Epoch::try_from(epoch).ok())
 		.unwrap_or(0)
 }
@@ -177,6 +177,8 @@ mod tests {
 	#[test]
 	fn a_status_without_an_epoch_counts_as_none() {
 		assert_eq!(epoch_of(&json!({ "epoch": 3 })), 3);
+		assert_eq!(epoch_of(&json!({ "map": { "epoch": 4 } })), 4);
+		assert_eq!(epoch_of(&json!({ "map": null })), 0);
 		for bad in [
 			json!({}),
 			json!({ "epoch": null }),
