@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Runs every test there is, or only the sections named: setup shell fmt clippy unit build up demo
+# during-get during-put too-many nodes clients stories down. What CI runs is this.
+set -uo pipefail
+# shellcheck source=scripts/env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$ROOT" || exit 1
+
+# Its own network, so that one a developer keeps up is left alone (its ports are not: README's
+# commands, which are run here, name them).
+WORK=$(mktemp -d)
+export HIPPIUS_DEVNET_DIR=$WORK/devnet
+DEVNET=$CARGO_TARGET_DIR/debug/hippius-devnet
+export HIPPIUS_WS=ws://127.0.0.1:21909
+FILE=$WORK/file.bin
+FILE_BYTES=${FILE_BYTES:-33554433}
+
+passed=0
+failed=0
+chosen=("$@")
+timings=()
+
+wanted() {
+	[ ${#chosen[@]} -eq 0 ] && return
+	local name
+	for name in "${chosen[@]}"; do [ "$name" = "$1" ] && return; done
+	return 1
+}
+
+# Runs a section in a shell of its own; a failure is counted and the rest goes on.
+section() {
+	local name=$1 began=$SECONDS
+	wanted "$name" || return 0
+	printf '\n== %s\n' "$name"
+	if (
+		set -e
+		"section_${name//-/_}"
+	); then
+		passed=$((passed + 1))
+		timings+=("$(printf '%6d s  ok      %s' $((SECONDS - began)) "$name")")
+	else
+		failed=$((failed + 1))
+		timings+=("$(printf '%6d s  FAILED  %s' $((SECONDS - began)) "$name")")
+		printf '== %s FAILED\n' "$name"
+	fi
+}
+
+finish() {
+	trap - EXIT INT TERM
+	if [ -x "$DEVNET" ] && [ -d "$HIPPIUS_DEVNET_DIR" ]; then "$DEVNET" down >/dev/null; fi
+	if [ "$failed" -eq 0 ]; then rm -rf "$WORK"; else printf '\nlogs: %s\n' "$WORK/devnet/logs"; fi
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+section_setup() { scripts/setup.sh --clients; }
+
+section_shell() {
+	local scripts
+	mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+	local script
+	for script in "${scripts[@]}"; do bash -n "$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x "${scripts[@]}"; fi
+}
+
+section_fmt() { cargo fmt --all --check; }
+
+section_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+section_unit() { cargo test --workspace --locked; }
+
+section_build() { cargo build --workspace --locked --bins; }
+
+section_up() {
+	head -c "$FILE_BYTES" /dev/urandom >"$FILE"
+	"$DEVNET" up --detach
+	"$DEVNET" status
+}
+
+# Runs a demo that must succeed; checks the JSON as its reader would.
+demo() {
+	local out
+	out=$("$DEVNET" demo --file "$FILE" --json "$@")
+	tail -n1 <<<"$out" | tee "$WORK/report.json"
+	report 'r.ok === true && r.sha256_in === r.sha256_out && r.sha256_in.length === 64'
+	report "r.bytes === $FILE_BYTES && r.miners === 30 && r.stripes > 0 && r.error === undefined"
+}
+
+# Asserts on the last report, `r`.
+report() {
+	node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1]));
+		if (!eval(process.argv[2])) { console.error("not so:", process.argv[2]); process.exit(1); }' \
+		"$WORK/report.json" "$1"
+}
+
+section_demo() {
+	demo
+	report 'r.killed === 20'
+}
+
+section_during_get() {
+	demo --kill-during get
+	report 'r.killed === 20'
+}
+
+section_during_put() {
+	demo --kill-during put
+	report 'r.killed === 20'
+}
+
+section_too_many() {
+	local out
+	if out=$("$DEVNET" demo --file "$FILE" --json --kill 21); then
+		echo 'the file came back from 9 miners' >&2
+		return 1
+	fi
+	tail -n1 <<<"$out" | tee "$WORK/report.json"
+	report 'r.ok === false && r.killed === 21 && r.sha256_out === null'
+	report '/stripe .*21 (are )?missing/.test(r.error)'
+}
+
+section_nodes() {
+	demo --kill 5 --restart-node --kill-validator
+	report 'r.killed === 5'
+}
+
+section_clients() (
+	cd tests/clients
+	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	npm test --silent
+)
+
+section_stories() { scripts/stories.sh; }
+
+section_down() {
+	"$DEVNET" down
+	if "$DEVNET" status >/dev/null 2>&1; then
+		echo 'a network still runs' >&2
+		return 1
+	fi
+	local left
+	left=$(grep -lzx "HIPPIUS_DEVNET=$(realpath "$HIPPIUS_DEVNET_DIR")" /proc/[0-9]*/environ 2>/dev/null || true)
+	if [ -n "$left" ]; then
+		echo "processes left behind: $left" >&2
+		return 1
+	fi
+}
+
+for name in setup shell fmt clippy unit build up demo during-get during-put too-many nodes clients stories down; do
+	section "$name"
+	# setup.sh may have found out more.
+	if [ "$name" = setup ]; then
+		# shellcheck source=scripts/env.sh
+		. "$ROOT/scripts/env.sh"
+	fi
+done
+
+printf '\n'
+printf '%s\n' "${timings[@]}"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
