@@ -112,3 +112,28 @@ fn errors_go_to_stderr_with_a_failure() {
 		assert!(errors.contains(message), "{args:?}: {errors}");
 	}
 }
+
+/// The recorded lines are what `crushtool` 16.2.15 prints for this map.
+#[test]
+fn device_classes_positions_and_defaults_are_read_as_crushtool_reads_them() {
+	let map = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/classes.txt");
+	let mut printed = String::new();
+	for rule in ["0", "1", "2"] {
+		let options = [
+			"--num-rep",
+			"5",
+			"--max-x",
+			"19",
+			"--weight",
+			"7",
+			"0",
+			"--weight",
+			"9",
+			"0.5",
+		];
+		let output = run(&[&["--map", map, "--rule", rule][..], &options].concat());
+		assert!(output.status.success());
+		printed += std::str::from_utf8(&output.stdout).unwrap();
+	}
+	assert_eq!(printed, include_str!("data/classes.mappings"));
+}
