@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes this machine able to build and test: system packages, the runtime's wasm target and, with
-# --clients, Node.js for tests/clients. Safe to run at any time; silent when nothing is missing.
+# --clients, what tests/clients and README's commands need (Node.js, jq, curl). Safe to run at any
+# time; silent when nothing is missing.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -75,10 +76,12 @@ remember() {
 	mv "$file.new" "$file"
 }
 
-check_node() {
+check_clients() {
 	local major=0
 	if command -v node >/dev/null; then major=$(node -p 'process.versions.node.split(".")[0]'); fi
 	local missing=()
+	command -v jq >/dev/null || missing+=(jq)
+	command -v curl >/dev/null || missing+=(curl)
 	[ "$major" -ge "$MIN_NODE" ] || missing+=(nodejs)
 	command -v npm >/dev/null || missing+=(npm)
 	[ ${#missing[@]} -eq 0 ] && return
@@ -92,7 +95,7 @@ for argument in "$@"; do
 	case $argument in
 	--clients) clients=yes ;;
 	-h | --help)
-		sed -n '2,3s/^# //p' "$0"
+		sed -n '2,4s/^# //p' "$0"
 		exit
 		;;
 	*) die "unknown argument $argument; known: --clients" ;;
@@ -101,4 +104,4 @@ done
 check_rust
 check_packages
 check_wasm
-if [ "$clients" = yes ]; then check_node; fi
+if [ "$clients" = yes ]; then check_clients; fi
