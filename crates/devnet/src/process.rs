@@ -131,11 +131,10 @@ impl Running {
 
 	/// Resolves when the process has ended.
 	pub async fn exited(&self) {
-		match self.fd.readable().await {
+		// An error means the reactor is gone, which happens at the runtime's own end only.
+		if let Ok(mut guard) = self.fd.readable().await {
 			// Stays readable: others wait on the same descriptor.
-			Ok(mut guard) => guard.retain_ready(),
-			// The reactor is gone, which happens at the runtime's own end only.
-			Err(_) => (),
+			guard.retain_ready();
 		}
 	}
 
