@@ -3,7 +3,7 @@
 //! **These are not benchmark results.** They are upper bounds derived by hand: each storage item a
 //! call touches is counted as one read or write of `DbWeight`, computation is estimated
 //! generously, and the proof size is the sum of the items' greatest encoded lengths plus
-//! [`TRIE_PATH`] bytes for the path to each. Benchmarks will replace them.
+//! `TRIE_PATH` bytes for the path to each. Benchmarks will replace them.
 
 use core::marker::PhantomData;
 use frame_support::{
