@@ -1,0 +1,251 @@
+//! The control API: HTTP on loopback, for the full node's worker and the operator's tools.
+//!
+//! | Request | Answer |
+//! |---|---|
+//! | `GET /healthz` | `ok`; needs no token |
+//! | `GET /v1/epoch` | SCALE `EpochState` |
+//! | `POST /v1/epoch` | takes SCALE `EpochUpdate`, answers SCALE `EpochState` |
+//! | `GET /v1/status` | JSON [`Status`](crate::status::Status) |
+//! | `GET /metrics` | Prometheus text |
+//!
+//! All others need `Authorization: Bearer TOKEN`. Errors are
+//! `{"error":{"code":"..","message":".."}}`.
+
+use crate::{
+	daemon::RunInfo,
+	epochs::{EpochError, Epochs},
+	metrics::Metrics,
+	status::{Status, StoreStatus},
+	MinerError,
+};
+use arion_grid::Grid;
+use arion_shard_store::ShardStore;
+use axum::{
+	body::Bytes,
+	extract::{DefaultBodyLimit, FromRequest, Request, State},
+	http::{header, StatusCode},
+	middleware::{from_fn_with_state, Next},
+	response::{IntoResponse, Response},
+	routing::get,
+	Json, Router,
+};
+use codec::Encode;
+use hippius_primitives::daemon::{EPOCH_PATH, MAX_EPOCH_UPDATE};
+use serde_json::json;
+use std::{
+	sync::Arc,
+	time::{Duration, Instant},
+};
+
+/// An update's body must be complete after this long.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the control API works on.
+pub struct Api {
+	/// Addresses and key, for the status.
+	pub info: RunInfo,
+	/// The maps.
+	pub epochs: Arc<Epochs>,
+	/// The shards.
+	pub store: Arc<ShardStore>,
+	/// The QUIC endpoint.
+	pub grid: Arc<Grid>,
+	/// Counters.
+	pub metrics: Arc<Metrics>,
+	/// BLAKE3 of the token: comparing hashes takes the same time wherever they differ.
+	pub token: blake3::Hash,
+	/// When the daemon started.
+	pub started: Instant,
+	/// Bounds the bodies held in memory to one.
+	pub turn: tokio::sync::Mutex<()>,
+}
+
+/// An error as HTTP.
+struct ApiError {
+	status: StatusCode,
+	code: &'static str,
+	message: String,
+}
+
+impl IntoResponse for ApiError {
+	fn into_response(self) -> Response {
+		let body = json!({ "error": { "code": self.code, "message": self.message } });
+		(self.status, Json(body)).into_response()
+	}
+}
+
+/// The API's routes.
+pub fn router(api: Arc<Api>) -> Router {
+	let closed = Router::new()
+		.route(EPOCH_PATH, get(epoch).post(take_epoch))
+		.route("/v1/status", get(status))
+		.route("/metrics", get(metrics))
+		.layer(DefaultBodyLimit::max(MAX_EPOCH_UPDATE))
+		.layer(from_fn_with_state(api.clone(), authorize));
+	Router::new()
+		.route("/healthz", get(|| async { "ok\n" }))
+		.merge(closed)
+		.fallback(|| async {
+			ApiError {
+				status: StatusCode::NOT_FOUND,
+				code: "not_found",
+				message: "no such path; there are /healthz, /v1/epoch, /v1/status, /metrics".into(),
+			}
+		})
+		.with_state(api)
+}
+
+async fn authorize(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+	let given = request
+		.headers()
+		.get(header::AUTHORIZATION)
+		.and_then(|value| {
+			let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+			scheme
+				.eq_ignore_ascii_case("bearer")
+				.then_some(token.trim())
+		});
+	if given.is_some_and(|token| blake3::hash(token.as_bytes()) == api.token) {
+		return next.run(request).await;
+	}
+	api.metrics.add(|m| &m.unauthorized, 1);
+	let error = ApiError {
+		status: StatusCode::UNAUTHORIZED,
+		code: "unauthorized",
+		message: "send `Authorization: Bearer TOKEN` with the content of control.token".into(),
+	};
+	([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
+}
+
+fn scale(value: &impl Encode) -> Response {
+	(
+		[(header::CONTENT_TYPE, "application/octet-stream")],
+		value.encode(),
+	)
+		.into_response()
+}
+
+async fn epoch(State(api): State<Arc<Api>>) -> Response {
+	scale(&api.epochs.state())
+}
+
+async fn take_epoch(State(api): State<Arc<Api>>, request: Request) -> Response {
+	let taken = read_and_take(&api, request).await;
+	match &taken {
+		Ok(_) => api.metrics.add(|m| &m.epochs_taken, 1),
+		Err(_) => api.metrics.add(|m| &m.epochs_refused, 1),
+	}
+	taken.unwrap_or_else(|error| {
+		tracing::warn!(
+			code = error.code,
+			error = error.message,
+			"epoch update refused"
+		);
+		error.into_response()
+	})
+}
+
+async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, ApiError> {
+	let _turn = api.turn.lock().await;
+	let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
+		.await
+		.map_err(|_| ApiError {
+			status: StatusCode::REQUEST_TIMEOUT,
+			code: "timeout",
+			message: format!("the body was not complete after {BODY_TIMEOUT:?}"),
+		})?
+		.map_err(|rejection| {
+			let status = rejection.status();
+			let too_large = status == StatusCode::PAYLOAD_TOO_LARGE;
+			ApiError {
+				status,
+				code: if too_large { "too_large" } else { "bad_body" },
+				message: format!(
+					"{}; at most {MAX_EPOCH_UPDATE} bytes",
+					rejection.body_text()
+				),
+			}
+		})?;
+	let epochs = api.epochs.clone();
+	let state = blocking(move || epochs.take(&body))
+		.await
+		.and_then(|taken| taken);
+	let state = state.map_err(|error| to_api(&error))?;
+	compute_slots(&api.epochs);
+	Ok(scale(&state))
+}
+
+/// Finds this node's slots in the held map, in the background.
+pub fn compute_slots(epochs: &Epochs) {
+	let Some(held) = epochs.held() else { return };
+	tokio::task::spawn_blocking(move || {
+		let epoch = held.update.epoch;
+		match held.compute_slots() {
+			Ok(slots) => tracing::info!(epoch, slots = slots.len(), "slots computed"),
+			Err(error) => tracing::error!(epoch, %error, "cannot compute this node's slots"),
+		}
+	});
+}
+
+async fn blocking<T: Send + 'static>(
+	job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, MinerError> {
+	tokio::task::spawn_blocking(job)
+		.await
+		.map_err(|error| MinerError::Task(error.to_string()))
+}
+
+fn to_api(error: &MinerError) -> ApiError {
+	let (status, code) = match error {
+		MinerError::Epoch(error) => match error {
+			EpochError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+			EpochError::Zero => (StatusCode::BAD_REQUEST, "zero"),
+			EpochError::Hash { .. } => (StatusCode::BAD_REQUEST, "wrong_hash"),
+			EpochError::Map(_) => (StatusCode::BAD_REQUEST, "bad_map"),
+			EpochError::EpochMismatch { .. } => (StatusCode::BAD_REQUEST, "epoch_mismatch"),
+			EpochError::Node(_) => (StatusCode::BAD_REQUEST, "bad_node"),
+			EpochError::OtherChain { .. } => (StatusCode::CONFLICT, "other_chain"),
+			EpochError::Stale { .. } => (StatusCode::CONFLICT, "stale"),
+			EpochError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+		},
+		_ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+	};
+	ApiError {
+		status,
+		code,
+		message: error.to_string(),
+	}
+}
+
+async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
+	let held = api.epochs.held();
+	Json(Status {
+		info: api.info.clone(),
+		genesis: api
+			.epochs
+			.genesis()
+			.map(|genesis| format!("0x{}", hex::encode(genesis))),
+		epoch: api.epochs.state().epoch,
+		node_index: held.as_ref().and_then(|held| held.index),
+		slots: held.as_ref().and_then(|held| held.slots().map(<[_]>::len)),
+		pg_num: held.as_ref().map(|held| held.map.pg_num),
+		map_nodes: held.as_ref().map(|held| held.update.nodes.len()),
+		connections: api.grid.open_connections(),
+		uptime_seconds: api.started.elapsed().as_secs(),
+		store: StoreStatus::from(api.store.usage()),
+	})
+}
+
+async fn metrics(State(api): State<Arc<Api>>) -> Response {
+	let text = api
+		.metrics
+		.render(&api.store.usage(), &api.epochs, api.grid.open_connections());
+	(
+		[(
+			header::CONTENT_TYPE,
+			"text/plain; version=0.0.4; charset=utf-8",
+		)],
+		text,
+	)
+		.into_response()
+}

@@ -1,0 +1,166 @@
+//! `arion-miner run`: puts store, QUIC endpoint and control API together.
+
+use crate::{
+	config::Config,
+	control::{self, Api},
+	epochs::Epochs,
+	files::{self, BasePath},
+	metrics::Metrics,
+	service::{Failpoint, MinerService},
+	MinerError,
+};
+use arion_grid::{Grid, GridConfig, Identity};
+use arion_shard_store::ShardStore;
+use hippius_primitives::NodeKey;
+use serde::{Deserialize, Serialize};
+use std::{
+	io,
+	net::SocketAddr,
+	sync::Arc,
+	time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+/// How long open control requests may take at the end.
+const CONTROL_DRAIN: Duration = Duration::from_secs(3);
+
+/// Where a running daemon is; kept in `run.json` while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+	/// Process id.
+	pub pid: u32,
+	/// Version of the program.
+	pub version: String,
+	/// The node's key.
+	pub node_key: NodeKey,
+	/// UDP address QUIC is served on.
+	pub listen: SocketAddr,
+	/// Addresses others reach it at, as configured.
+	pub public: Vec<SocketAddr>,
+	/// TCP address of the control API.
+	pub control: SocketAddr,
+}
+
+impl RunInfo {
+	/// Reads `run.json`; `None` if no daemon has left one.
+	pub fn load(base: &BasePath) -> Result<Option<Self>, MinerError> {
+		let path = base.run_info();
+		let Some(bytes) = files::read_limited(&path, 64 * 1024)? else {
+			return Ok(None);
+		};
+		serde_json::from_slice(&bytes)
+			.map(Some)
+			.map_err(|error| MinerError::io("read", path)(error.into()))
+	}
+}
+
+/// A running miner.
+pub struct Daemon {
+	info: RunInfo,
+	base: BasePath,
+	grid: Arc<Grid>,
+	stop: watch::Sender<bool>,
+	control: JoinHandle<io::Result<()>>,
+}
+
+impl Daemon {
+	/// Starts the miner in `base`. When this returns it serves, and `run.json` says where.
+	pub async fn start(base: BasePath, failpoint: Option<Failpoint>) -> Result<Self, MinerError> {
+		let config = Config::load(&base.config())?;
+		let identity = Arc::new(Identity::load(&base.node_key())?);
+		let node_key = identity.node_key();
+		let token = files::read_token(&base.token())?;
+		files::make_dir(&base.map())?;
+
+		let (store_dir, store_config) = (base.store(), config.store_config());
+		let opened =
+			tokio::task::spawn_blocking(move || ShardStore::open(&store_dir, store_config)).await;
+		let store = opened.map_err(|error| MinerError::Task(error.to_string()))??;
+		let usage = store.usage();
+		tracing::info!(
+			shards = usage.shards,
+			used = usage.used,
+			torn = usage.torn,
+			damaged = usage.damaged,
+			"store open"
+		);
+		let store = Arc::new(store);
+		let epochs = Arc::new(Epochs::load(base.map(), node_key)?);
+		control::compute_slots(&epochs);
+
+		let address = config.control.listen;
+		let bind = |source| MinerError::ControlBind { address, source };
+		let listener = TcpListener::bind(address).await.map_err(bind)?;
+		let control_address = listener.local_addr().map_err(bind)?;
+		let grid = Grid::bind(config.grid.listen, identity, GridConfig::default())?;
+		let metrics = Arc::new(Metrics::default());
+		let jobs = config.store.jobs;
+		let service = MinerService::new(store.clone(), metrics.clone(), jobs, failpoint);
+		grid.serve(Arc::new(service))?;
+
+		let info = RunInfo {
+			pid: std::process::id(),
+			version: env!("CARGO_PKG_VERSION").into(),
+			node_key,
+			listen: grid.local_addr(),
+			public: config.grid.public,
+			control: control_address,
+		};
+		let api = Arc::new(Api {
+			info: info.clone(),
+			epochs,
+			store,
+			grid: grid.clone(),
+			metrics,
+			token: blake3::hash(token.as_bytes()),
+			started: Instant::now(),
+			turn: tokio::sync::Mutex::default(),
+		});
+		let (stop, mut stopping) = watch::channel(false);
+		let serving =
+			axum::serve(listener, control::router(api)).with_graceful_shutdown(async move {
+				// A closed channel means the daemon is gone: stop as well.
+				let _ = stopping.wait_for(|stop| *stop).await;
+			});
+		let control = tokio::spawn(async move { serving.await });
+		let daemon = Self {
+			info,
+			base,
+			grid,
+			stop,
+			control,
+		};
+		let json = serde_json::to_vec_pretty(&daemon.info)
+			.map_err(|error| MinerError::io("write", daemon.base.run_info())(error.into()))?;
+		files::replace(&daemon.base.run_info(), &json)?;
+		Ok(daemon)
+	}
+
+	/// Where it runs.
+	pub fn info(&self) -> &RunInfo {
+		&self.info
+	}
+
+	/// Lets running requests finish, then ends everything. Acknowledged shards are on disk anyway.
+	pub async fn stop(self) -> Result<(), MinerError> {
+		self.stop.send_replace(true);
+		self.grid.close().await;
+		let mut control = self.control;
+		match tokio::time::timeout(CONTROL_DRAIN, &mut control).await {
+			Ok(Ok(Ok(()))) => {}
+			Ok(Ok(Err(error))) => tracing::warn!(%error, "control API"),
+			Ok(Err(error)) => return Err(MinerError::Task(error.to_string())),
+			Err(_) => {
+				tracing::warn!("open control requests are cut off");
+				control.abort();
+			}
+		}
+		let path = self.base.run_info();
+		match std::fs::remove_file(&path) {
+			Err(error) if error.kind() != io::ErrorKind::NotFound => {
+				Err(MinerError::io("remove", path)(error))
+			}
+			_ => Ok(()),
+		}
+	}
+}

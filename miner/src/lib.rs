@@ -1,0 +1,32 @@
+//! The Arion miner daemon: keeps shards on disk, serves them over QUIC, and learns from the chain's
+//! worker which placement-group slots are its own.
+//!
+//! A miner lives in one directory, its base path:
+//!
+//! | Name | Content |
+//! |---|---|
+//! | `config.toml` | settings, see [`config`] |
+//! | `node.key` | seed of the node key, hex, mode 0600 |
+//! | `control.token` | bearer token of the control API, mode 0600 |
+//! | `store/` | shards, see `arion_shard_store` |
+//! | `map/` | the newest cluster map and the chain it belongs to, see [`epochs`] |
+//! | `run.json` | addresses of the running daemon, see [`daemon::RunInfo`] |
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod epochs;
+pub mod error;
+pub mod files;
+pub mod init;
+pub mod metrics;
+pub mod register;
+pub mod service;
+pub mod size;
+pub mod status;
+
+pub use error::MinerError;

@@ -1,0 +1,59 @@
+//! The `arion-miner` program.
+
+#![forbid(unsafe_code)]
+
+use arion_miner::{
+	cli::{Cli, Command, Output},
+	MinerError,
+};
+use clap::Parser;
+use serde_json::json;
+use std::{io::Write, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+	let cli = Cli::parse();
+	let output = cli.output;
+	start_log(&cli);
+	let outcome = tokio::runtime::Builder::new_multi_thread()
+		.enable_all()
+		.build()
+		.map_err(MinerError::io("start", "the async runtime"))
+		.and_then(|runtime| runtime.block_on(cli.run()));
+	match outcome {
+		Ok(text) => match text.map_or(Ok(()), |text| writeln!(std::io::stdout(), "{text}")) {
+			Ok(()) => ExitCode::SUCCESS,
+			// Whoever was to read it has gone.
+			Err(_) => ExitCode::FAILURE,
+		},
+		Err(error) => {
+			match output {
+				Output::Text => eprintln!("error: {error}"),
+				Output::Json => {
+					let message = error.to_string();
+					eprintln!(
+						"{}",
+						json!({ "error": { "code": error.code(), "message": message } })
+					);
+				}
+			}
+			ExitCode::FAILURE
+		}
+	}
+}
+
+/// Logs to stderr; other commands than `run` only warnings.
+fn start_log(cli: &Cli) {
+	let (level, form) = match &cli.command {
+		Command::Run(args) => ("info", args.log_format),
+		_ => ("warn", Output::Text),
+	};
+	let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+	let log = tracing_subscriber::fmt()
+		.with_writer(std::io::stderr)
+		.with_env_filter(filter);
+	match form {
+		Output::Text => log.with_target(false).init(),
+		Output::Json => log.json().flatten_event(true).init(),
+	}
+}

@@ -1,0 +1,193 @@
+//! What the miner counts, as Prometheus text.
+
+use crate::epochs::Epochs;
+use arion_shard_store::Usage;
+use std::{
+	fmt::Write,
+	sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// Counters of served requests.
+#[derive(Debug, Default)]
+pub struct Metrics {
+	/// Shards stored.
+	pub puts: AtomicU64,
+	/// Shards that were there already.
+	pub puts_held: AtomicU64,
+	/// Puts that failed.
+	pub puts_failed: AtomicU64,
+	/// Bytes of stored shards.
+	pub put_bytes: AtomicU64,
+	/// Shards served.
+	pub gets: AtomicU64,
+	/// Gets of shards that are not here.
+	pub gets_missing: AtomicU64,
+	/// Gets that failed.
+	pub gets_failed: AtomicU64,
+	/// Bytes of served shards.
+	pub get_bytes: AtomicU64,
+	/// `has` and `stripe` requests.
+	pub lookups: AtomicU64,
+	/// Epoch updates taken.
+	pub epochs_taken: AtomicU64,
+	/// Epoch updates refused.
+	pub epochs_refused: AtomicU64,
+	/// Control requests without a valid token.
+	pub unauthorized: AtomicU64,
+}
+
+impl Metrics {
+	/// Adds to one of the counters.
+	pub fn add(&self, counter: fn(&Self) -> &AtomicU64, by: u64) {
+		counter(self).fetch_add(by, Relaxed);
+	}
+
+	/// All metrics in Prometheus text format.
+	pub fn render(&self, usage: &Usage, epochs: &Epochs, connections: usize) -> String {
+		let mut text = String::new();
+		let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
+			// Writing to a string cannot fail.
+			let _ = writeln!(text, "# HELP arion_miner_{name} {help}");
+			let _ = writeln!(text, "# TYPE arion_miner_{name} {kind}");
+			for (labels, value) in values {
+				let _ = writeln!(text, "arion_miner_{name}{labels} {value}");
+			}
+		};
+		let get = |counter: &AtomicU64| counter.load(Relaxed);
+		family(
+			"puts_total",
+			"counter",
+			"Shard puts by outcome.",
+			&[
+				("{outcome=\"stored\"}", get(&self.puts)),
+				("{outcome=\"held\"}", get(&self.puts_held)),
+				("{outcome=\"failed\"}", get(&self.puts_failed)),
+			],
+		);
+		family(
+			"gets_total",
+			"counter",
+			"Shard gets by outcome.",
+			&[
+				("{outcome=\"served\"}", get(&self.gets)),
+				("{outcome=\"missing\"}", get(&self.gets_missing)),
+				("{outcome=\"failed\"}", get(&self.gets_failed)),
+			],
+		);
+		family(
+			"shard_bytes_total",
+			"counter",
+			"Bytes of shards moved.",
+			&[
+				("{direction=\"in\"}", get(&self.put_bytes)),
+				("{direction=\"out\"}", get(&self.get_bytes)),
+			],
+		);
+		let plain = |value: u64| [("", value)];
+		let counter = "counter";
+		family(
+			"lookups_total",
+			counter,
+			"Requests for has and stripe.",
+			&plain(get(&self.lookups)),
+		);
+		family(
+			"epoch_updates_total",
+			counter,
+			"Epoch updates by outcome.",
+			&[
+				("{outcome=\"taken\"}", get(&self.epochs_taken)),
+				("{outcome=\"refused\"}", get(&self.epochs_refused)),
+			],
+		);
+		family(
+			"control_unauthorized_total",
+			counter,
+			"Control requests without a valid token.",
+			&plain(get(&self.unauthorized)),
+		);
+		let gauge = "gauge";
+		family(
+			"epoch",
+			gauge,
+			"Epoch of the held cluster map.",
+			&plain(epochs.state().epoch.into()),
+		);
+		if let Some(slots) = epochs.held().and_then(|held| held.slots().map(<[_]>::len)) {
+			family(
+				"slots",
+				gauge,
+				"Placement-group slots of this node.",
+				&plain(slots as u64),
+			);
+		}
+		family(
+			"connections",
+			gauge,
+			"Open QUIC connections.",
+			&plain(connections as u64),
+		);
+		for (name, help, value) in [
+			(
+				"store_capacity_bytes",
+				"Most bytes the volumes may take.",
+				usage.capacity,
+			),
+			(
+				"store_allocated_bytes",
+				"Bytes the volumes take.",
+				usage.allocated,
+			),
+			(
+				"store_used_bytes",
+				"Bytes the live records take.",
+				usage.used,
+			),
+			(
+				"store_free_bytes",
+				"Bytes that can still be written.",
+				usage.free,
+			),
+			("store_shards", "Live shard records.", usage.shards),
+			("store_volumes", "Volumes.", usage.volumes),
+			("store_waiting", "Puts waiting for the disk.", usage.waiting),
+			(
+				"store_torn_records",
+				"Unacknowledged records found torn at start.",
+				usage.torn,
+			),
+			(
+				"store_damaged_places",
+				"Damaged places found at start.",
+				usage.damaged,
+			),
+		] {
+			family(name, gauge, help, &plain(value));
+		}
+		for (name, help, value) in [
+			(
+				"store_commits_total",
+				"Syncs of shard groups.",
+				usage.commits,
+			),
+			(
+				"store_corrupt_total",
+				"Shards found damaged and dropped.",
+				usage.corrupt,
+			),
+			(
+				"store_sealed_total",
+				"Volumes closed by an I/O error.",
+				usage.sealed,
+			),
+			(
+				"store_read_errors_total",
+				"Refused reads.",
+				usage.read_errors,
+			),
+		] {
+			family(name, counter, help, &plain(value));
+		}
+		text
+	}
+}

@@ -1,0 +1,228 @@
+//! Answers peers from the shard store.
+
+use crate::{error::MinerError, metrics::Metrics};
+use arion_grid::{BoxFuture, PutAck, ServiceError, ShardService, Status};
+use arion_shard_store::{PutOutcome, ShardStore, StoreError};
+use bytes::Bytes;
+use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use std::sync::{
+	atomic::{AtomicU64, Ordering::Relaxed},
+	Arc,
+};
+use tokio::sync::Semaphore;
+
+/// Environment variable that makes the process die at a chosen place. For crash tests only.
+pub const FAILPOINT: &str = "ARION_MINER_FAILPOINT";
+
+/// A place to die at, see [`FAILPOINT`].
+#[derive(Debug)]
+pub enum Failpoint {
+	/// `before-ack` or `before-ack:N`: abort when the N-th shard (the first) has become durable,
+	/// before its acknowledgement is sent.
+	BeforeAck(AtomicU64),
+}
+
+impl Failpoint {
+	/// Reads the value of [`FAILPOINT`].
+	pub fn parse(text: &str) -> Result<Self, MinerError> {
+		let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+		match (name, count.parse()) {
+			("before-ack", Ok(count @ 1..)) => Ok(Self::BeforeAck(AtomicU64::new(count))),
+			_ => Err(MinerError::Input(format!(
+				"{FAILPOINT}={text} is unknown: use before-ack or before-ack:N, or unset it"
+			))),
+		}
+	}
+}
+
+/// The miner's side of the shard protocol.
+pub struct MinerService {
+	store: Arc<ShardStore>,
+	metrics: Arc<Metrics>,
+	/// Store operations that may run at the same time; further requests wait, and the transport
+	/// bounds how many those can be.
+	jobs: Arc<Semaphore>,
+	failpoint: Option<Failpoint>,
+}
+
+impl MinerService {
+	/// Serves `store` with at most `jobs` operations at a time.
+	pub fn new(
+		store: Arc<ShardStore>,
+		metrics: Arc<Metrics>,
+		jobs: usize,
+		failpoint: Option<Failpoint>,
+	) -> Self {
+		Self {
+			store,
+			metrics,
+			jobs: Arc::new(Semaphore::new(jobs)),
+			failpoint,
+		}
+	}
+
+	/// Runs a store operation on a thread that may block. Its permit is given back when it ends,
+	/// even if the asker has gone by then.
+	async fn blocking<T: Send + 'static>(
+		&self,
+		job: impl FnOnce(&ShardStore) -> Result<T, StoreError> + Send + 'static,
+	) -> Result<T, ServiceError> {
+		let closing = |_| ServiceError::new(Status::Busy, "the node is stopping");
+		let permit = self.jobs.clone().acquire_owned().await.map_err(closing)?;
+		let store = self.store.clone();
+		let done = tokio::task::spawn_blocking(move || {
+			let _permit = permit;
+			job(&store)
+		});
+		match done.await {
+			Ok(result) => result.map_err(|error| to_service(&error)),
+			Err(error) => {
+				tracing::error!(%error, "a store operation failed");
+				Err(ServiceError::internal("the store operation failed"))
+			}
+		}
+	}
+
+	fn before_ack(&self) {
+		if let Some(Failpoint::BeforeAck(left)) = &self.failpoint {
+			if left.fetch_sub(1, Relaxed) == 1 {
+				tracing::warn!("failpoint before-ack reached");
+				std::process::abort();
+			}
+		}
+	}
+}
+
+/// What a peer is told; paths and causes stay in our log.
+fn to_service(error: &StoreError) -> ServiceError {
+	match error {
+		StoreError::Corrupt(_) => ServiceError::corrupt("the stored shard is damaged"),
+		StoreError::InsufficientStorage { needed, free, .. } => ServiceError::insufficient_storage(
+			format!("no room for {needed} bytes, {free} are left"),
+		),
+		StoreError::BadShard(why) => ServiceError::new(Status::BadRequest, why.clone()),
+		other => {
+			tracing::error!(error = %other, "store");
+			ServiceError::internal("the store failed")
+		}
+	}
+}
+
+impl ShardService for MinerService {
+	fn put(
+		&self,
+		_peer: NodeKey,
+		meta: ShardMeta,
+		bytes: Bytes,
+	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
+		Box::pin(async move {
+			let len = bytes.len() as u64;
+			let outcome = self.blocking(move |store| store.put(&meta, &bytes)).await;
+			self.before_ack();
+			match outcome {
+				Ok(PutOutcome::Stored) => {
+					self.metrics.add(|m| &m.puts, 1);
+					self.metrics.add(|m| &m.put_bytes, len);
+				}
+				Ok(PutOutcome::AlreadyStored) => self.metrics.add(|m| &m.puts_held, 1),
+				Err(_) => self.metrics.add(|m| &m.puts_failed, 1),
+			}
+			outcome.map(|outcome| PutAck {
+				already_held: outcome == PutOutcome::AlreadyStored,
+			})
+		})
+	}
+
+	fn get(
+		&self,
+		_peer: NodeKey,
+		shard: ShardId,
+	) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		Box::pin(async move {
+			let found = self.blocking(move |store| store.get(&shard)).await;
+			match &found {
+				Ok(Some((_, bytes))) => {
+					self.metrics.add(|m| &m.gets, 1);
+					self.metrics.add(|m| &m.get_bytes, bytes.len() as u64);
+				}
+				Ok(None) => self.metrics.add(|m| &m.gets_missing, 1),
+				Err(_) => self.metrics.add(|m| &m.gets_failed, 1),
+			}
+			Ok(found?.map(|(_, bytes)| bytes.into()))
+		})
+	}
+
+	fn has(
+		&self,
+		_peer: NodeKey,
+		shards: Vec<ShardId>,
+	) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
+		// From memory: no need for another thread.
+		self.metrics.add(|m| &m.lookups, 1);
+		let held = shards.iter().map(|shard| self.store.has(shard)).collect();
+		Box::pin(std::future::ready(Ok(held)))
+	}
+
+	fn stripe(
+		&self,
+		_peer: NodeKey,
+		stripe: StripeId,
+	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
+		self.metrics.add(|m| &m.lookups, 1);
+		Box::pin(async move {
+			let metas = self.blocking(move |store| store.stripe(&stripe)).await?;
+			Ok(metas.into_iter().next())
+		})
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+
+	#[test]
+	fn failpoints_read_and_unknown_ones_are_refused() {
+		for (text, count) in [("before-ack", 1), ("before-ack:7", 7)] {
+			let Failpoint::BeforeAck(left) = Failpoint::parse(text).unwrap();
+			assert_eq!(left.into_inner(), count);
+		}
+		for bad in [
+			"",
+			"after-ack",
+			"before-ack:",
+			"before-ack:0",
+			"before-ack:x",
+		] {
+			assert!(
+				Failpoint::parse(bad)
+					.unwrap_err()
+					.to_string()
+					.contains(FAILPOINT),
+				"{bad}"
+			);
+		}
+	}
+
+	#[test]
+	fn peers_learn_the_kind_of_failure_but_no_paths() {
+		let io = StoreError::Io {
+			op: "read",
+			path: "/secret/place".into(),
+			source: Arc::new(std::io::Error::other("x")),
+		};
+		let told = to_service(&io);
+		assert_eq!(told.status, Status::Internal);
+		assert!(!told.to_string().contains("secret"));
+		let full = StoreError::InsufficientStorage {
+			needed: 2,
+			free: 1,
+			capacity: 3,
+		};
+		assert_eq!(to_service(&full).status, Status::InsufficientStorage);
+		assert_eq!(
+			to_service(&StoreError::Corrupt(ShardId([1; 32]))).status,
+			Status::Corrupt
+		);
+	}
+}

@@ -1,0 +1,191 @@
+//! `arion-miner status`: asks the running daemon.
+
+use crate::{
+	config::Config,
+	daemon::RunInfo,
+	files::{self, BasePath},
+	size::ByteSize,
+	MinerError,
+};
+use arion_shard_store::Usage;
+use hippius_primitives::{Epoch, NodeIndex};
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// What a daemon says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+	/// Key and addresses.
+	#[serde(flatten)]
+	pub info: RunInfo,
+	/// The chain the miner is bound to; none before the first map.
+	pub genesis: Option<String>,
+	/// Epoch of the held map, 0 if none.
+	pub epoch: Epoch,
+	/// This node's number, if it is in the map's node table.
+	pub node_index: Option<NodeIndex>,
+	/// Placement-group slots of this node; none while they are not computed.
+	pub slots: Option<usize>,
+	/// Placement groups of the map.
+	pub pg_num: Option<u32>,
+	/// Nodes in the map.
+	pub map_nodes: Option<usize>,
+	/// Open QUIC connections.
+	pub connections: usize,
+	/// Seconds since start.
+	pub uptime_seconds: u64,
+	/// The shard store.
+	pub store: StoreStatus,
+}
+
+/// The shard store, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+	/// Most the volumes may take.
+	pub capacity: u64,
+	/// What they take.
+	pub allocated: u64,
+	/// What the live records take.
+	pub used: u64,
+	/// What can still be written.
+	pub free: u64,
+	/// Live shard records.
+	pub shards: u64,
+	/// Shards found damaged since start.
+	pub corrupt: u64,
+	/// Volumes closed by an I/O error since start.
+	pub sealed: u64,
+}
+
+impl From<Usage> for StoreStatus {
+	fn from(usage: Usage) -> Self {
+		Self {
+			capacity: usage.capacity,
+			allocated: usage.allocated,
+			used: usage.used,
+			free: usage.free,
+			shards: usage.shards,
+			corrupt: usage.corrupt,
+			sealed: usage.sealed,
+		}
+	}
+}
+
+impl fmt::Display for Status {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		let known = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.into());
+		let public: Vec<String> = self.info.public.iter().map(ToString::to_string).collect();
+		writeln!(f, "node key   {}", self.info.node_key)?;
+		writeln!(f, "serving    {} (UDP)", self.info.listen)?;
+		writeln!(
+			f,
+			"public     {}",
+			if public.is_empty() {
+				"-".into()
+			} else {
+				public.join(", ")
+			}
+		)?;
+		writeln!(f, "control    http://{}", self.info.control)?;
+		writeln!(
+			f,
+			"chain      {}",
+			known(self.genesis.clone(), "not bound yet")
+		)?;
+		match self.epoch {
+			0 => writeln!(
+				f,
+				"epoch      none yet: does the full node run with --arion-daemon?"
+			)?,
+			epoch => writeln!(
+				f,
+				"epoch      {epoch}, {} nodes",
+				self.map_nodes.unwrap_or_default()
+			)?,
+		}
+		let index = self.node_index.map(|index| index.to_string());
+		writeln!(f, "node       {}", known(index, "not in the map"))?;
+		let slots = self.slots.map(|slots| {
+			format!(
+				"{slots} of {} placement groups",
+				self.pg_num.unwrap_or_default()
+			)
+		});
+		writeln!(f, "slots      {}", known(slots, "not known"))?;
+		writeln!(f, "peers      {} connections", self.connections)?;
+		writeln!(
+			f,
+			"store      {} shards, {} of {} used, {} free",
+			self.store.shards,
+			short(self.store.used),
+			short(self.store.capacity),
+			short(self.store.free),
+		)?;
+		if self.store.corrupt > 0 || self.store.sealed > 0 {
+			let (corrupt, sealed) = (self.store.corrupt, self.store.sealed);
+			writeln!(
+				f,
+				"damage     {corrupt} shards, {sealed} volumes sealed: check the disk"
+			)?;
+		}
+		write!(f, "up         {} s", self.uptime_seconds)
+	}
+}
+
+/// Rounded for people.
+fn short(bytes: u64) -> String {
+	for (unit, size) in [
+		("TiB", 1u64 << 40),
+		("GiB", 1 << 30),
+		("MiB", 1 << 20),
+		("KiB", 1 << 10),
+	] {
+		if bytes >= size {
+			let tenths = bytes / (size / 10);
+			return format!("{}.{}{unit}", tenths / 10, tenths % 10);
+		}
+	}
+	ByteSize(bytes).to_string()
+}
+
+/// Asks the daemon of `base` for its status.
+pub async fn ask(base: &BasePath) -> Result<Status, MinerError> {
+	let config = Config::load(&base.config())?;
+	let token = files::read_token(&base.token())?;
+	// The actual address, if the port was chosen at start.
+	let control = RunInfo::load(base)?.map_or(config.control.listen, |info| info.control);
+	let url = format!("http://{control}/v1/status");
+	let silent = |cause: reqwest::Error| MinerError::NotRunning {
+		url: url.clone(),
+		cause: root(&cause),
+	};
+	let client = reqwest::Client::builder()
+		.no_proxy()
+		.timeout(Duration::from_secs(10))
+		.build()
+		.map_err(silent)?;
+	let response = client
+		.get(&url)
+		.bearer_auth(token)
+		.send()
+		.await
+		.map_err(silent)?;
+	let status = response.status();
+	if !status.is_success() {
+		let text = response.text().await.map_err(silent)?;
+		return Err(MinerError::Answer {
+			status: status.as_u16(),
+			text,
+		});
+	}
+	response.json().await.map_err(silent)
+}
+
+/// The innermost cause: what the outer ones wrap says nothing to an operator.
+fn root(error: &dyn std::error::Error) -> String {
+	let mut cause = error;
+	while let Some(inner) = cause.source() {
+		cause = inner;
+	}
+	cause.to_string()
+}

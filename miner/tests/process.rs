@@ -1,0 +1,359 @@
+//! The program itself: started, killed, started again.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use arion_grid::{Grid, GridConfig, Identity, Peer};
+use arion_miner::{daemon::RunInfo, files::BasePath, service::FAILPOINT};
+use common::shard;
+use hippius_primitives::{NodeKey, ShardMeta};
+use std::{
+	io::{BufRead, BufReader},
+	os::unix::fs::FileExt,
+	path::Path,
+	process::{Child, Command, Output, Stdio},
+	sync::Arc,
+};
+
+const MINER: &str = env!("CARGO_BIN_EXE_arion-miner");
+
+fn miner(args: &[&str]) -> Output {
+	Command::new(MINER)
+		.args(args)
+		.env_remove("ARION_SURI")
+		.output()
+		.unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+	String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Makes a miner with the program.
+fn init(dir: &Path) -> (BasePath, NodeKey) {
+	let base = BasePath(dir.join("miner"));
+	let out = miner(&[
+		"init",
+		"--output",
+		"json",
+		"--base-path",
+		base.0.to_str().unwrap(),
+		"--zone",
+		"2",
+		"--host",
+		"h",
+		"--capacity",
+		"64MiB",
+		"--volume-size",
+		"16MiB",
+		"--listen",
+		"127.0.0.1:0",
+		"--control",
+		"127.0.0.1:0",
+	]);
+	assert!(out.status.success(), "{}", text(&out.stderr));
+	let made: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+	(
+		base,
+		NodeKey::from_hex(made["node_key"].as_str().unwrap()).unwrap(),
+	)
+}
+
+/// A running miner; killed when dropped.
+struct Running {
+	child: Child,
+	log: std::io::Lines<BufReader<std::process::ChildStderr>>,
+	info: RunInfo,
+}
+
+impl Running {
+	/// Starts the miner and waits for its ready line.
+	fn start(base: &BasePath, failpoint: Option<&str>) -> Self {
+		let mut command = Command::new(MINER);
+		command
+			.args(["run", "--log-format", "json", "--base-path"])
+			.arg(&base.0);
+		command.env_remove("RUST_LOG").env_remove(FAILPOINT);
+		if let Some(failpoint) = failpoint {
+			command.env(FAILPOINT, failpoint);
+		}
+		let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+		let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+		let ready = log
+			.by_ref()
+			.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+			.find(|line| line["message"] == "ready")
+			.expect("the miner ended before it was ready");
+		let info = RunInfo::load(base).unwrap().unwrap();
+		assert_eq!(info.pid, child.id());
+		assert_eq!(ready["listen"], info.listen.to_string());
+		assert_eq!(ready["control"], info.control.to_string());
+		Self { child, log, info }
+	}
+
+	fn kill(mut self) {
+		self.child.kill().unwrap();
+		self.child.wait().unwrap();
+	}
+
+	/// Asks it to end; how it ended, and what it logged.
+	fn terminate(mut self) -> (std::process::ExitStatus, Vec<String>) {
+		let status = Command::new("kill")
+			.arg(self.child.id().to_string())
+			.status()
+			.unwrap();
+		assert!(status.success());
+		let log = self.log.by_ref().map(|line| line.unwrap()).collect();
+		(self.child.wait().unwrap(), log)
+	}
+}
+
+impl Drop for Running {
+	fn drop(&mut self) {
+		// Already gone in most tests.
+		let _ = self.child.kill();
+		let _ = self.child.wait();
+	}
+}
+
+fn client() -> Arc<Grid> {
+	let identity = Arc::new(Identity::generate().unwrap());
+	let config = GridConfig {
+		keep_alive: std::time::Duration::from_millis(500),
+		idle_timeout: std::time::Duration::from_secs(2),
+		..GridConfig::default()
+	};
+	Grid::bind("127.0.0.1:0".parse().unwrap(), identity, config).unwrap()
+}
+
+async fn assert_serves(peer: &Peer, (meta, bytes): &(ShardMeta, bytes::Bytes)) {
+	let id = meta.shard().unwrap();
+	assert_eq!(peer.get(id, 1 << 20).await.unwrap(), *bytes);
+	assert_eq!(peer.has(vec![id]).await.unwrap(), [true]);
+	assert_eq!(peer.stripe(meta.stripe).await.unwrap().as_ref(), Some(meta));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acked_shards_outlive_kill_9() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = init(dir.path());
+	let running = Running::start(&base, None);
+	assert_eq!(running.info.node_key, key);
+	let grid = client();
+	let peer = grid.peer(key, vec![running.info.listen]);
+	let shards: Vec<_> = (1..6).map(shard).collect();
+	for (meta, bytes) in &shards {
+		assert!(!peer.put(meta, bytes.clone()).await.unwrap().already_held);
+		assert!(peer.put(meta, bytes.clone()).await.unwrap().already_held);
+	}
+	let unknown = shard(77);
+	assert!(peer
+		.get(unknown.0.shard().unwrap(), 1 << 20)
+		.await
+		.unwrap_err()
+		.is_not_found());
+	running.kill();
+
+	let running = Running::start(&base, None);
+	let grid = client();
+	let peer = grid.peer(key, vec![running.info.listen]);
+	for shard in &shards {
+		assert_serves(&peer, shard).await;
+	}
+	// While it runs, `status` finds it; after SIGTERM it is gone, and nothing is left behind.
+	let path = base.0.to_str().unwrap();
+	let status = miner(&["status", "--output", "json", "--base-path", path]);
+	let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+	assert_eq!(status["node_key"], key.to_string());
+	assert_eq!(
+		(&status["epoch"], &status["store"]["shards"]),
+		(&0.into(), &5.into())
+	);
+	assert!(text(&miner(&["status", "--base-path", path]).stdout).contains("5 shards"));
+	let (status, log) = running.terminate();
+	assert!(status.success(), "{log:?}");
+	assert!(log.last().unwrap().contains("stopped"), "{log:?}");
+	assert!(!base.run_info().exists());
+	let gone = miner(&["status", "--base-path", path]);
+	assert!(!gone.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn death_between_write_and_ack_loses_nothing() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = init(dir.path());
+	let mut running = Running::start(&base, Some("before-ack:3"));
+	let grid = client();
+	let peer = grid.peer(key, vec![running.info.listen]);
+	let shards: Vec<_> = (1..4).map(shard).collect();
+	for (meta, bytes) in &shards[..2] {
+		peer.put(meta, bytes.clone()).await.unwrap();
+	}
+	let (meta, bytes) = &shards[2];
+	let error = peer.put(meta, bytes.clone()).await.unwrap_err();
+	// Nobody answered: the process is gone.
+	assert_eq!(error.status(), None, "{error}");
+	assert!(!running.child.wait().unwrap().success());
+
+	let running = Running::start(&base, None);
+	let grid = client();
+	let peer = grid.peer(key, vec![running.info.listen]);
+	for shard in &shards {
+		assert_serves(&peer, shard).await;
+	}
+	// Sent again, as a client would: held already.
+	assert!(peer.put(meta, bytes.clone()).await.unwrap().already_held);
+	running.kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bit_flipped_on_disk_is_never_served() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = init(dir.path());
+	let running = Running::start(&base, None);
+	let (grid, shard) = (client(), shard(1));
+	let peer = grid.peer(key, vec![running.info.listen]);
+	peer.put(&shard.0, shard.1.clone()).await.unwrap();
+	let volume = base.store().join("00000001.vol");
+	let flipped = [std::fs::read(&volume).unwrap()[50_000] ^ 4];
+	let file = std::fs::OpenOptions::new()
+		.write(true)
+		.open(&volume)
+		.unwrap();
+	file.write_all_at(&flipped, 50_000).unwrap();
+	let id = shard.0.shard().unwrap();
+	let error = peer.get(id, 1 << 20).await.unwrap_err();
+	assert_eq!(error.status(), Some(arion_grid::Status::Corrupt));
+	assert_eq!(peer.has(vec![id]).await.unwrap(), [false]);
+	// It can be brought back.
+	assert!(
+		!peer
+			.put(&shard.0, shard.1.clone())
+			.await
+			.unwrap()
+			.already_held
+	);
+	assert_serves(&peer, &shard).await;
+	running.kill();
+}
+
+#[test]
+fn init_overwrites_nothing() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, _) = init(dir.path());
+	let key = std::fs::read(base.node_key()).unwrap();
+	let path = base.0.to_str().unwrap();
+	for left in [None, Some(base.config()), Some(base.token())] {
+		if let Some(path) = left {
+			std::fs::remove_file(path).unwrap();
+		}
+		let out = miner(&["init", "--output", "json", "--base-path", path]);
+		assert!(!out.status.success());
+		let error: serde_json::Value = serde_json::from_slice(&out.stderr).unwrap();
+		assert_eq!(error["error"]["code"], "exists");
+	}
+	assert_eq!(std::fs::read(base.node_key()).unwrap(), key);
+}
+
+#[test]
+fn bad_input_is_explained() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, _) = init(dir.path());
+	let path = base.0.to_str().unwrap();
+	assert!(miner(&["config", "check", "--base-path", path])
+		.status
+		.success());
+	let new = dir.path().join("new");
+	let new_path = new.to_str().unwrap();
+	for (args, word) in [
+		(
+			vec!["init", "--base-path", new_path, "--capacity", "lots"],
+			"10GiB",
+		),
+		(
+			vec!["init", "--base-path", new_path, "--capacity", "1KiB"],
+			"capacity",
+		),
+		(
+			vec!["init", "--base-path", new_path, "--control", "0.0.0.0:1"],
+			"control.listen",
+		),
+		(
+			vec!["init", "--base-path", new_path, "--public", "0.0.0.0:1"],
+			"grid.public",
+		),
+		(vec!["run", "--base-path", new_path], "arion-miner init"),
+		(vec!["status", "--base-path", path], "arion-miner run"),
+		(vec!["register", "--base-path", path], "--suri"),
+		(
+			vec![
+				"register",
+				"--base-path",
+				path,
+				"--suri",
+				"//A",
+				"--suri-file",
+				"x",
+			],
+			"--suri-file",
+		),
+		(
+			vec!["register", "--base-path", path, "--suri", "//A"],
+			"grid.public",
+		),
+		(
+			vec![
+				"register",
+				"--base-path",
+				path,
+				"--suri-file",
+				"/nonexistent",
+				"--address",
+				"1.2.3.4:5",
+			],
+			"/nonexistent",
+		),
+		(
+			vec![
+				"register",
+				"--base-path",
+				path,
+				"--suri",
+				"no words",
+				"--address",
+				"1.2.3.4:5",
+			],
+			"mnemonic",
+		),
+		(
+			vec![
+				"register",
+				"--base-path",
+				path,
+				"--suri",
+				"//A",
+				"--address",
+				"1.2.3.4:5",
+				"--chain",
+				"ws://127.0.0.1:1",
+			],
+			"hippius-node",
+		),
+	] {
+		let out = miner(&args);
+		assert!(!out.status.success());
+		let error = text(&out.stderr);
+		assert!(error.contains(word), "{args:?}: {error}");
+		assert!(!new.join("config.toml").exists());
+	}
+	std::fs::write(base.config(), "[store]\ncapacity = \"1GiB\"\nspeed = 3\n").unwrap();
+	let out = miner(&["config", "check", "--base-path", path]);
+	assert!(text(&out.stderr).contains("speed"), "{}", text(&out.stderr));
+	let failpoint = Command::new(MINER)
+		.args(["run", "--base-path", path])
+		.env(FAILPOINT, "sometimes")
+		.output()
+		.unwrap();
+	assert!(text(&failpoint.stderr).contains("before-ack"));
+}
