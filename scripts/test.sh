@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test there is, or only the sections named: setup shell fmt clippy unit build up demo
-# during-get during-put too-many nodes clients stories down. What CI runs is this.
+# during-get during-put too-many damage twice nodes clients stories down. What CI runs is this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -119,6 +119,21 @@ section_too_many() {
 	report '/stripe .*21 (are )?missing/.test(r.error)'
 }
 
+# Ten miners are left that are neither dead nor damaged.
+section_damage() {
+	demo --kill 5 --damage 15
+	report 'r.killed === 5'
+}
+
+# Fresh keys each time: the same file is other shards, and so another id.
+section_twice() {
+	local first second
+	export ARION_GATEWAY=http://127.0.0.1:21912 ARION_TOKEN_FILE=$HIPPIUS_DEVNET_DIR/gateway/http.token
+	first=$("$CARGO_TARGET_DIR/debug/arion" put LICENSE --output json | jq -r .id)
+	second=$("$CARGO_TARGET_DIR/debug/arion" put LICENSE --output json | jq -r .id)
+	[ ${#first} -eq 64 ] && [ ${#second} -eq 64 ] && [ "$first" != "$second" ]
+}
+
 section_nodes() {
 	demo --kill 5 --restart-node --kill-validator
 	report 'r.killed === 5'
@@ -146,7 +161,7 @@ section_down() {
 	fi
 }
 
-for name in setup shell fmt clippy unit build up demo during-get during-put too-many nodes clients stories down; do
+for name in setup shell fmt clippy unit build up demo during-get during-put too-many damage twice nodes clients stories down; do
 	section "$name"
 	# setup.sh may have found out more.
 	if [ "$name" = setup ]; then

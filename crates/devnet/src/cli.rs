@@ -101,6 +101,9 @@ pub struct DemoArgs {
 	/// When to kill them.
 	#[arg(long, value_enum, default_value = "between", value_name = "WHEN")]
 	pub kill_during: KillWhen,
+	/// Flip a bit of a stored shard on the disks of this many surviving miners.
+	#[arg(long, default_value_t = 0, value_name = "N")]
+	pub damage: u16,
 	/// Stop the full node before the fetch, start it after, and see it catch up.
 	#[arg(long)]
 	pub restart_node: bool,
@@ -119,6 +122,7 @@ impl DemoArgs {
 			file: self.file.clone(),
 			kill: self.kill,
 			when: self.kill_during,
+			damage: self.damage,
 			restart_node: self.restart_node,
 			kill_validator: self.kill_validator,
 		}
@@ -131,6 +135,7 @@ impl Default for Options {
 			file: None,
 			kill: DEFAULT_KILL,
 			when: KillWhen::Between,
+			damage: 0,
 			restart_node: false,
 			kill_validator: false,
 		}

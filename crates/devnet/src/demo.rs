@@ -49,6 +49,8 @@ pub struct Options {
 	pub kill: u16,
 	/// When.
 	pub when: KillWhen,
+	/// Flip a bit of a shard on the disks of this many surviving miners.
+	pub damage: u16,
 	/// Restart the full node in the middle.
 	pub restart_node: bool,
 	/// Kill a validator, see finality stop, bring it back, see finality go on.
@@ -97,6 +99,20 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 		before.sha256
 	));
 
+	let survivors = net
+		.plan
+		.miners
+		.iter()
+		.filter(|miner| !doomed.contains(&miner.name));
+	let damaged: Vec<_> = survivors.take(usize::from(options.damage)).collect();
+	if damaged.len() < usize::from(options.damage) {
+		return Err(Error::Usage(format!(
+			"--damage {}: only {} miners survive",
+			options.damage,
+			damaged.len()
+		)));
+	}
+	let filled = trials::filled(&damaged)?;
 	let (now, later) = match options.when {
 		KillWhen::Put => doomed.split_at(doomed.len().min(usize::from(KILL_DURING_PUT))),
 		KillWhen::Between | KillWhen::Get => (&[] as &[String], doomed.as_slice()),
@@ -122,6 +138,13 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 		story.say(format!(
 			"killed {} of {MINERS} miners (SIGKILL)",
 			report.killed
+		));
+	}
+	if !damaged.is_empty() {
+		trials::damage(&damaged, &filled)?;
+		story.say(format!(
+			"flipped a bit of this file on the disks of {} more miners",
+			damaged.len()
 		));
 	}
 	let during: &[String] = if options.when == KillWhen::Get {

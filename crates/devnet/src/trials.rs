@@ -1,16 +1,23 @@
-//! What the chain itself must survive: a restarted full node, a killed validator.
+//! What else a network must survive: a restarted full node, a killed validator, damaged disks.
 
 use crate::{
-	error::{Error, Result},
+	error::{Context as _, Error, Result},
 	network::Network,
-	plan::FULL_NODE,
+	plan::{MinerPlan, FULL_NODE},
 };
 use hippius_chain_client::{At, ChainClient, ChainError};
-use std::time::{Duration, Instant};
+use std::{
+	fs::File,
+	os::unix::fs::FileExt as _,
+	path::{Path, PathBuf},
+	time::{Duration, Instant},
+};
 
 const CATCH_UP: Duration = Duration::from_secs(180);
 const AUTHORED: Duration = Duration::from_secs(180);
 const RESUMED: Duration = Duration::from_secs(180);
+/// Bytes of a volume looked at in one go.
+const BLOCK: usize = 1024 * 1024;
 /// Blocks the other validators must author while one is down.
 const BLOCKS_WITHOUT: u32 = 2;
 
@@ -77,4 +84,106 @@ pub async fn finality_survives_a_validator(net: &Network) -> Result<()> {
 		started.elapsed().as_secs_f64()
 	));
 	Ok(())
+}
+
+/// How far a miner has filled its newest volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filled {
+	volume: PathBuf,
+	end: u64,
+}
+
+/// How far each miner has filled its newest volume; `None` where there is no volume yet.
+pub fn filled(miners: &[&MinerPlan]) -> Result<Vec<Option<Filled>>> {
+	miners
+		.iter()
+		.map(|miner| newest(&miner.base_path.join("store")))
+		.collect()
+}
+
+fn newest(store: &Path) -> Result<Option<Filled>> {
+	let what = || format!("read {}", store.display());
+	let mut volumes = Vec::new();
+	for entry in std::fs::read_dir(store).context(what)? {
+		let path = entry.context(what)?.path();
+		if path.extension().is_some_and(|extension| extension == "vol") {
+			volumes.push(path);
+		}
+	}
+	// Their names are numbers of equal length.
+	let Some(volume) = volumes.into_iter().max() else {
+		return Ok(None);
+	};
+	let file = File::open(&volume).context(what)?;
+	let mut block = vec![0; BLOCK];
+	let mut end = file.metadata().context(what)?.len();
+	// Volumes are reserved on disk and filled from the front: behind the end there are zeros.
+	while end > 0 {
+		let start = end.saturating_sub(BLOCK as u64);
+		let part = block.get_mut(..(end - start) as usize).unwrap_or_default();
+		file.read_exact_at(part, start).context(what)?;
+		if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+			return Ok(Some(Filled {
+				volume,
+				end: start + last as u64 + 1,
+			}));
+		}
+		end = start;
+	}
+	Ok(Some(Filled { volume, end: 0 }))
+}
+
+/// Flips a bit on each miner's disk, in the middle of what was written since `before`.
+pub fn damage(miners: &[&MinerPlan], before: &[Option<Filled>]) -> Result<()> {
+	miners
+		.iter()
+		.zip(before)
+		.zip(filled(miners)?)
+		.try_for_each(|((miner, before), after)| {
+			flip(before.as_ref(), after.as_ref())
+				.context(|| format!("damage a shard of {}", miner.name))
+		})
+}
+
+fn flip(before: Option<&Filled>, after: Option<&Filled>) -> std::io::Result<()> {
+	let after = after.ok_or_else(|| std::io::Error::other("it has no volume"))?;
+	let from = before
+		.filter(|before| before.volume == after.volume)
+		.map_or(0, |before| before.end);
+	if from >= after.end {
+		return Err(std::io::Error::other("it has stored nothing"));
+	}
+	let file = File::options().read(true).write(true).open(&after.volume)?;
+	let mut byte = [0];
+	let middle = from + (after.end - from) / 2;
+	file.read_exact_at(&mut byte, middle)?;
+	file.write_all_at(&byte.map(|byte| byte ^ 1), middle)
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+
+	#[test]
+	fn one_bit_is_flipped_in_what_was_written_since() {
+		let dir = tempfile::tempdir().unwrap();
+		assert_eq!(newest(dir.path()).unwrap(), None);
+		let path = dir.path().join("00000001.vol");
+		let mut bytes = vec![0u8; 3 * BLOCK + 17];
+		std::fs::write(&path, &bytes).unwrap();
+		let empty = newest(dir.path()).unwrap();
+		assert_eq!(empty.as_ref().unwrap().end, 0);
+		assert!(flip(empty.as_ref(), empty.as_ref()).is_err());
+		bytes[..2 * BLOCK].fill(7);
+		std::fs::write(&path, &bytes).unwrap();
+		std::fs::write(dir.path().join("SUPER"), "x").unwrap();
+		let half = newest(dir.path()).unwrap();
+		assert_eq!(half.as_ref().unwrap().end, 2 * BLOCK as u64);
+		flip(empty.as_ref(), half.as_ref()).unwrap();
+		bytes[BLOCK] ^= 1;
+		assert_eq!(std::fs::read(&path).unwrap(), bytes);
+		assert!(flip(half.as_ref(), None).is_err());
+		assert!(newest(&dir.path().join("none")).is_err());
+	}
 }
