@@ -18,8 +18,9 @@ die() {
 }
 
 check_rust() {
-	command -v cargo >/dev/null && command -v rustc >/dev/null ||
+	if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
 		die 'there is no Rust here: install the stable toolchain from https://rustup.rs, then run this again'
+	fi
 	local version
 	version=$(cd "$ROOT" && rustc --version | cut -d' ' -f2)
 	[ "$(printf '%s\n' "$MIN_RUST" "$version" | sort -V | head -n1)" = "$MIN_RUST" ] ||

@@ -56,7 +56,7 @@ debian_wasm_build() {
 	printf '#![no_std]\n' >"$core/src/lib.rs"
 	# The wasm is linked with thin LTO, which reads the libraries' bitcode.
 	(
-		cd "$core"
+		cd "$core" || exit
 		env -u RUSTC_WRAPPER RUSTC_BOOTSTRAP=1 RUSTC="$folder/bin/rustc" CARGO_TARGET_DIR="$core/target" \
 			RUSTFLAGS='-C embed-bitcode=yes' \
 			/usr/bin/cargo build --release --target wasm32v1-none -Z build-std=core,alloc,compiler_builtins >&2
