@@ -8,7 +8,10 @@ use arion_miner::{
 };
 use clap::Parser;
 use serde_json::json;
-use std::{io::Write, process::ExitCode};
+use std::{
+	io::{IsTerminal, Write},
+	process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
