@@ -15,6 +15,8 @@ export HIPPIUS_WS=ws://127.0.0.1:21909
 FILE=$WORK/file.bin
 FILE_BYTES=${FILE_BYTES:-33554433}
 
+head -c "$FILE_BYTES" /dev/urandom >"$FILE"
+
 passed=0
 failed=0
 chosen=("$@")
@@ -29,13 +31,16 @@ wanted() {
 
 # Runs a section in a shell of its own; a failure is counted and the rest goes on.
 section() {
-	local name=$1 began=$SECONDS
+	local name=$1 began=$SECONDS status
 	wanted "$name" || return 0
 	printf '\n== %s\n' "$name"
-	if (
+	# Not as a condition, where bash would ignore `set -e`.
+	(
 		set -e
 		"section_${name//-/_}"
-	); then
+	)
+	status=$?
+	if [ "$status" -eq 0 ]; then
 		passed=$((passed + 1))
 		timings+=("$(printf '%6d s  ok      %s' $((SECONDS - began)) "$name")")
 	else
@@ -72,7 +77,6 @@ section_unit() { cargo test --workspace --locked; }
 section_build() { cargo build --workspace --locked --bins; }
 
 section_up() {
-	head -c "$FILE_BYTES" /dev/urandom >"$FILE"
 	"$DEVNET" up --detach
 	"$DEVNET" status
 }
