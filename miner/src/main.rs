@@ -54,6 +54,7 @@ fn start_log(cli: &Cli) {
 	let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
 	let log = tracing_subscriber::fmt()
 		.with_writer(std::io::stderr)
+		.with_ansi(std::io::stderr().is_terminal())
 		.with_env_filter(filter);
 	match form {
 		Output::Text => log.with_target(false).init(),
