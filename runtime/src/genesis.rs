@@ -1,0 +1,245 @@
+//! The networks' first states, by name.
+//!
+//! - [`DEVELOPMENT`]: one validator, Alice
+//! - [`LOCAL`]: three validators, Alice, Bob and Charlie; sessions of two minutes
+//! - [`MAIN`]: the main network, with **placeholder** keys nobody holds: a chain made from it cannot
+//!   author until they are replaced, see [`is_placeholder`]
+
+use crate::{configs::BABE_GENESIS_EPOCH_CONFIG, units::ALPHA, *};
+use alloc::{format, string::ToString, vec, vec::Vec};
+use arion_crush::cluster::FailureDomain;
+use frame_support::build_struct_json_patch;
+use pallet_cluster_map::PlacementConfig;
+use pallet_staking::{Forcing, StakerStatus};
+use sp_core::{ed25519, sr25519, ByteArray};
+use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
+use sp_io::hashing::blake2_256;
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use sp_runtime::Perbill;
+
+/// Name of the preset with one validator.
+pub const DEVELOPMENT: &str = DEV_RUNTIME_PRESET;
+/// Name of the preset with three validators.
+pub const LOCAL: &str = LOCAL_TESTNET_RUNTIME_PRESET;
+/// Name of the main network's preset.
+pub const MAIN: &str = "main";
+
+/// What the well-known test accounts start with.
+const ENDOWMENT: Balance = 1_000_000 * ALPHA;
+/// What a genesis validator bonds.
+const STAKE: Balance = 10_000 * ALPHA;
+/// Validators of the main preset.
+const MAIN_VALIDATORS: u32 = 4;
+
+/// A genesis validator.
+struct Validator {
+	account: AccountId,
+	keys: SessionKeys,
+}
+
+impl Validator {
+	fn well_known(account: Sr25519Keyring, grandpa: Ed25519Keyring) -> Self {
+		Self::new(account.to_account_id(), account.public(), grandpa.public())
+	}
+
+	fn new(account: AccountId, sr25519: sr25519::Public, ed25519: ed25519::Public) -> Self {
+		Self {
+			account,
+			keys: SessionKeys {
+				grandpa: ed25519.into(),
+				babe: sr25519.into(),
+				im_online: sr25519.into(),
+				authority_discovery: sr25519.into(),
+			},
+		}
+	}
+
+	fn placeholder(number: u32) -> Self {
+		let bytes = placeholder(number);
+		Self::new(
+			bytes.into(),
+			sr25519::Public::from_raw(bytes),
+			ed25519::Public::from_raw(bytes),
+		)
+	}
+}
+
+/// The bytes that stand where the main network's validator `number` will put its account and keys.
+fn placeholder(number: u32) -> [u8; 32] {
+	blake2_256(format!("hippius main placeholder validator {number}").as_bytes())
+}
+
+/// Whether `key` is one of the main preset's placeholders, for which nobody holds a secret.
+pub fn is_placeholder(key: &sp_consensus_babe::AuthorityId) -> bool {
+	(0..MAIN_VALIDATORS).any(|number| key.as_slice() == placeholder(number))
+}
+
+/// What one network differs in from another.
+struct Preset {
+	validators: Vec<Validator>,
+	balances: Vec<(AccountId, Balance)>,
+	council: Vec<AccountId>,
+	sudo: Option<AccountId>,
+	slots_per_epoch: u64,
+	sessions_per_era: u32,
+	key_overlap: Option<BlockNumber>,
+	unbonding_period: Option<BlockNumber>,
+	placement: PlacementConfig,
+}
+
+impl Preset {
+	fn to_json(&self) -> serde_json::Value {
+		build_struct_json_patch!(RuntimeGenesisConfig {
+			network: NetworkConfig {
+				slots_per_epoch: self.slots_per_epoch,
+				sessions_per_era: self.sessions_per_era,
+				key_overlap: self.key_overlap,
+				unbonding_period: self.unbonding_period,
+			},
+			balances: BalancesConfig {
+				balances: self.balances.clone()
+			},
+			cluster_map: ClusterMapConfig {
+				placement: self.placement.clone()
+			},
+			babe: BabeConfig {
+				epoch_config: BABE_GENESIS_EPOCH_CONFIG
+			},
+			staking: StakingConfig {
+				validator_count: self.validators.len() as u32,
+				minimum_validator_count: 1,
+				force_era: Forcing::NotForcing,
+				slash_reward_fraction: Perbill::from_percent(10),
+				stakers: self
+					.validators
+					.iter()
+					.map(|validator| {
+						let account = &validator.account;
+						(
+							account.clone(),
+							account.clone(),
+							STAKE,
+							StakerStatus::Validator,
+						)
+					})
+					.collect(),
+				min_validator_bond: STAKE / 10,
+				min_nominator_bond: ALPHA,
+			},
+			session: SessionConfig {
+				keys: self
+					.validators
+					.iter()
+					.map(|validator| {
+						let account = &validator.account;
+						(account.clone(), account.clone(), validator.keys.clone())
+					})
+					.collect(),
+			},
+			council: CouncilConfig {
+				members: self.council.clone()
+			},
+			sudo: SudoConfig {
+				key: self.sudo.clone()
+			},
+		})
+	}
+}
+
+/// Alice to Ferdie.
+fn well_known_accounts() -> Vec<AccountId> {
+	[
+		Sr25519Keyring::Alice,
+		Sr25519Keyring::Bob,
+		Sr25519Keyring::Charlie,
+		Sr25519Keyring::Dave,
+		Sr25519Keyring::Eve,
+		Sr25519Keyring::Ferdie,
+	]
+	.into_iter()
+	.map(Sr25519Keyring::to_account_id)
+	.collect()
+}
+
+fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
+	let accounts = well_known_accounts();
+	Preset {
+		validators,
+		balances: accounts
+			.iter()
+			.map(|account| (account.clone(), ENDOWMENT))
+			.collect(),
+		council: accounts.into_iter().take(3).collect(),
+		sudo: Some(Sr25519Keyring::Alice.to_account_id()),
+		slots_per_epoch,
+		sessions_per_era: 2,
+		key_overlap: Some(units::MINUTES),
+		unbonding_period: Some(2 * units::MINUTES),
+		placement: PlacementConfig {
+			failure_domain: FailureDomain::Host,
+			pg_num: 128,
+			epoch_blocks: 5,
+			..PlacementConfig::default()
+		},
+	}
+}
+
+fn development() -> Preset {
+	test_network(
+		vec![Validator::well_known(
+			Sr25519Keyring::Alice,
+			Ed25519Keyring::Alice,
+		)],
+		20,
+	)
+}
+
+fn local() -> Preset {
+	test_network(
+		vec![
+			Validator::well_known(Sr25519Keyring::Alice, Ed25519Keyring::Alice),
+			Validator::well_known(Sr25519Keyring::Bob, Ed25519Keyring::Bob),
+			Validator::well_known(Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
+		],
+		20,
+	)
+}
+
+fn main_network() -> Preset {
+	let validators: Vec<_> = (0..MAIN_VALIDATORS).map(Validator::placeholder).collect();
+	let accounts: Vec<_> = validators
+		.iter()
+		.map(|validator| validator.account.clone())
+		.collect();
+	Preset {
+		balances: accounts
+			.iter()
+			.map(|account| (account.clone(), 2 * STAKE))
+			.collect(),
+		council: accounts,
+		sudo: None,
+		slots_per_epoch: 600,
+		sessions_per_era: 6,
+		key_overlap: None,
+		unbonding_period: None,
+		// Six zones, five shards in each, by family.
+		placement: PlacementConfig::default(),
+		validators,
+	}
+}
+
+/// The JSON patch of preset `id` over the default genesis.
+pub fn preset(id: &PresetId) -> Option<Vec<u8>> {
+	let preset = match id.as_ref() {
+		DEVELOPMENT => development(),
+		LOCAL => local(),
+		MAIN => main_network(),
+		_ => return None,
+	};
+	Some(preset.to_json().to_string().into_bytes())
+}
+
+/// The presets there are.
+pub fn preset_names() -> Vec<PresetId> {
+	vec![DEVELOPMENT.into(), LOCAL.into(), MAIN.into()]
+}
