@@ -1,0 +1,268 @@
+//! What this client expects of the runtime, by name, and the check that it is so.
+
+use crate::error::ChainError;
+use subxt::metadata::Metadata;
+
+/// Metadata of the runtime this client was built for, SCALE, as the runtime gives it. A test in
+/// the runtime fails when the two drift apart.
+pub const METADATA: &[u8] = include_bytes!("../metadata.scale");
+
+/// Calls.
+pub mod call {
+	/// A call by name.
+	pub struct Call {
+		/// The pallet.
+		pub pallet: &'static str,
+		/// The call.
+		pub name: &'static str,
+		/// Whether its whole shape is compared; not so for those that take any other call.
+		pub closed: bool,
+	}
+	/// `register_node(node_key: NodeKey, params: NodeParams, proof: KeyProof)`.
+	pub const REGISTER_NODE: Call = Call {
+		pallet: "Registry",
+		name: "register_node",
+		closed: true,
+	};
+	/// `transfer_keep_alive(dest: MultiAddress, value: Compact<u128>)`.
+	pub const TRANSFER: Call = Call {
+		pallet: "Balances",
+		name: "transfer_keep_alive",
+		closed: true,
+	};
+	/// `batch_all(calls: Vec<RuntimeCall>)`.
+	pub const BATCH_ALL: Call = Call {
+		pallet: "Utility",
+		name: "batch_all",
+		closed: false,
+	};
+	/// All of them.
+	pub const ALL: [&Call; 3] = [&REGISTER_NODE, &TRANSFER, &BATCH_ALL];
+}
+
+/// Storage values, and maps with one key.
+pub mod storage {
+	/// A storage entry by name.
+	pub struct Entry {
+		/// The pallet.
+		pub pallet: &'static str,
+		/// The entry.
+		pub name: &'static str,
+		/// For error messages.
+		pub action: &'static str,
+	}
+	/// `NodeKey -> NodeIndex`.
+	pub const NODE_BY_KEY: Entry = Entry {
+		pallet: "Registry",
+		name: "NodeByKey",
+		action: "reading Registry.NodeByKey",
+	};
+	/// `NodeKey -> u32`.
+	pub const PROOF_SEQUENCE: Entry = Entry {
+		pallet: "Registry",
+		name: "ProofSequence",
+		action: "reading Registry.ProofSequence",
+	};
+	/// `Epoch -> [u8; 32]`.
+	pub const MAP_HASH: Entry = Entry {
+		pallet: "ClusterMap",
+		name: "MapHash",
+		action: "reading ClusterMap.MapHash",
+	};
+	/// `Epoch`, no key.
+	pub const CURRENT_EPOCH: Entry = Entry {
+		pallet: "ClusterMap",
+		name: "CurrentEpoch",
+		action: "reading ClusterMap.CurrentEpoch",
+	};
+	/// `AccountId -> AccountInfo`.
+	pub const ACCOUNT: Entry = Entry {
+		pallet: "System",
+		name: "Account",
+		action: "reading System.Account",
+	};
+	/// All of them.
+	pub const ALL: [&Entry; 5] = [
+		&NODE_BY_KEY,
+		&PROOF_SEQUENCE,
+		&MAP_HASH,
+		&CURRENT_EPOCH,
+		&ACCOUNT,
+	];
+}
+
+/// Runtime API functions.
+pub mod runtime_api {
+	/// A function by name.
+	pub struct Function {
+		/// The trait.
+		pub api: &'static str,
+		/// The method.
+		pub method: &'static str,
+		/// Both, as the node takes it.
+		pub name: &'static str,
+	}
+	/// `cluster_map(epoch: Option<Epoch>) -> Option<Vec<u8>>`.
+	pub const CLUSTER_MAP: Function = Function {
+		api: "PlacementGroupsApi",
+		method: "cluster_map",
+		name: "PlacementGroupsApi_cluster_map",
+	};
+	/// `nodes_from(from: NodeIndex, limit: u32) -> Vec<NodeRecord>`.
+	pub const NODES_FROM: Function = Function {
+		api: "PlacementGroupsApi",
+		method: "nodes_from",
+		name: "PlacementGroupsApi_nodes_from",
+	};
+	/// All of them.
+	pub const ALL: [&Function; 2] = [&CLUSTER_MAP, &NODES_FROM];
+}
+
+/// Compares every item above in the node's metadata with the committed one.
+pub(crate) fn check(node: &Metadata) -> Result<(), ChainError> {
+	let ours = Metadata::decode_from(METADATA).map_err(|_| ChainError::Incompatible {
+		item: "metadata.scale".into(),
+		difference: "the committed file does not decode",
+	})?;
+	compare(&ours, node)
+}
+
+fn compare(ours: &Metadata, theirs: &Metadata) -> Result<(), ChainError> {
+	for item in call::ALL {
+		let hash = |metadata: &Metadata| metadata.pallet_by_name(item.pallet)?.call_hash(item.name);
+		let name = || format!("call {}.{}", item.pallet, item.name);
+		same(hash(ours), hash(theirs), item.closed, name)?;
+	}
+	for item in storage::ALL {
+		let hash = |metadata: &Metadata| {
+			metadata
+				.pallet_by_name(item.pallet)?
+				.storage_hash(item.name)
+		};
+		same(hash(ours), hash(theirs), true, || {
+			format!("storage {}.{}", item.pallet, item.name)
+		})?;
+	}
+	for item in runtime_api::ALL {
+		let hash = |metadata: &Metadata| {
+			Some(
+				metadata
+					.runtime_api_trait_by_name(item.api)?
+					.method_by_name(item.method)?
+					.hash(),
+			)
+		};
+		same(hash(ours), hash(theirs), true, || {
+			format!("runtime API {}", item.name)
+		})?;
+	}
+	Ok(())
+}
+
+fn same(
+	ours: Option<[u8; 32]>,
+	theirs: Option<[u8; 32]>,
+	shape: bool,
+	item: impl Fn() -> String,
+) -> Result<(), ChainError> {
+	let difference = match (ours, theirs) {
+		(None, _) => "this client's metadata lacks it",
+		(_, None) => "the node lacks it",
+		(Some(ours), Some(theirs)) if shape && ours != theirs => "another shape",
+		_ => return Ok(()),
+	};
+	Err(ChainError::Incompatible {
+		item: item(),
+		difference,
+	})
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+	use crate::{sign_registration, submit};
+	use codec::Encode;
+	use hippius_primitives::{registration::NodeParams, NodeAddress, NodeKey};
+	use subxt::{
+		client::OfflineClient, config::substrate::SubstrateConfig,
+		ext::scale_value::scale::decode_as_type,
+	};
+
+	fn ours() -> Metadata {
+		Metadata::decode_from(METADATA).unwrap()
+	}
+
+	#[test]
+	fn the_committed_metadata_has_all_we_use() {
+		compare(&ours(), &ours()).unwrap();
+		let missing = same(None, Some([0; 32]), true, || "x".into()).unwrap_err();
+		assert!(
+			matches!(missing, ChainError::Incompatible { .. }),
+			"{missing}"
+		);
+		assert!(same(Some([1; 32]), None, false, || "x".into()).is_err());
+		assert!(same(Some([1; 32]), Some([2; 32]), true, || "x".into()).is_err());
+		assert!(same(Some([1; 32]), Some([2; 32]), false, || "x".into()).is_ok());
+	}
+
+	/// Every call, encoded by us, is taken apart with the runtime's own types, to the last byte.
+	#[test]
+	fn calls_are_what_the_runtime_reads() {
+		let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+		let params = NodeParams {
+			zone: 4,
+			host: b"rack".to_vec(),
+			capacity: 1 << 40,
+			addresses: vec![
+				NodeAddress::V4 {
+					ip: [127, 0, 0, 1],
+					port: 1,
+				},
+				NodeAddress::V6 {
+					ip: [1; 16],
+					port: 2,
+				},
+			],
+		};
+		let proof = sign_registration(&key, [1; 32], [2; 32], &params, 5, 99);
+		let node = NodeKey(key.verifying_key().to_bytes());
+		let metadata = ours();
+		let config = SubstrateConfig::builder()
+			.set_genesis_hash([1; 32].into())
+			.set_metadata_for_spec_versions([(1, ours().into())])
+			.set_spec_version_for_block_ranges([subxt::config::substrate::SpecVersionForRange {
+				block_range: 0..10,
+				spec_version: 1,
+				transaction_version: 1,
+			}])
+			.build();
+		let at = OfflineClient::new_with_config(config)
+			.at_block(1u64)
+			.unwrap();
+		let calls = [
+			(
+				&call::REGISTER_NODE,
+				submit::register(node, &params, &proof),
+				(node, &params, &proof).encode(),
+			),
+			(
+				&call::TRANSFER,
+				submit::transfer([7; 32], 12),
+				(0u8, [7u8; 32], codec::Compact(12u128)).encode(),
+			),
+		];
+		for (item, payload, arguments) in calls {
+			let bytes = at.transactions().call_data(&payload).unwrap();
+			assert_eq!(bytes[2..], arguments);
+			let pallet = metadata.pallet_by_name(item.pallet).unwrap();
+			let variant = pallet.call_variant_by_name(item.name).unwrap();
+			assert_eq!(bytes[..2], [pallet.call_index(), variant.index]);
+			let mut rest = &bytes[2..];
+			for field in &variant.fields {
+				decode_as_type(&mut rest, field.ty.id, metadata.types()).unwrap();
+			}
+			assert!(rest.is_empty(), "{}", item.name);
+		}
+	}
+}

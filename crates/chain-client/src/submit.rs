@@ -1,0 +1,185 @@
+//! Signed transactions.
+
+use crate::{
+	client::{ChainClient, Config},
+	contract::call,
+	error::{request, ChainError},
+	view::{ChainView, Encoded},
+};
+use codec::{Compact, Encode};
+use hippius_primitives::{
+	registration::{KeyProof, NodeParams},
+	NodeIndex, NodeKey,
+};
+use subxt::{
+	config::{substrate::SubstrateConfig, DefaultExtrinsicParamsBuilder},
+	error::{DispatchError, TransactionEventsError},
+	transactions::{StaticPayload, TransactionInBlock, TransactionStatus},
+	utils::{AccountId32, MultiAddress, Static},
+};
+use subxt_signer::sr25519::Keypair;
+
+/// How far a transaction must have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Included {
+	/// In the newest block; fast, may still be undone.
+	InBlock,
+	/// In a finalised block.
+	Finalized,
+}
+
+/// Blocks for which a signed transaction stays valid.
+const MORTALITY: u64 = 64;
+
+pub(crate) type Call = StaticPayload<Vec<Static<Encoded>>>;
+type InBlock = TransactionInBlock<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
+
+fn payload(call: &call::Call, arguments: Vec<Vec<u8>>) -> Call {
+	let arguments = arguments
+		.into_iter()
+		.map(|bytes| Static(Encoded(bytes)))
+		.collect();
+	StaticPayload::new(call.pallet, call.name, arguments)
+}
+
+pub(crate) fn register(key: NodeKey, params: &NodeParams, proof: &KeyProof) -> Call {
+	payload(
+		&call::REGISTER_NODE,
+		vec![key.encode(), params.encode(), proof.encode()],
+	)
+}
+
+pub(crate) fn transfer(to: [u8; 32], amount: u128) -> Call {
+	let to: MultiAddress<AccountId32, ()> = MultiAddress::Id(AccountId32(to));
+	payload(&call::TRANSFER, vec![to.encode(), Compact(amount).encode()])
+}
+
+impl ChainClient {
+	/// Registers a node under the signer's account and returns its number once the registration
+	/// is finalised. See [`crate::sign_registration`] for the proof.
+	pub async fn register_node(
+		&self,
+		signer: &Keypair,
+		key: NodeKey,
+		params: &NodeParams,
+		proof: &KeyProof,
+	) -> Result<NodeIndex, ChainError> {
+		let call = register(key, params, proof);
+		let view = self.submit(signer, &call, Included::Finalized).await?;
+		match view.node_by_key(key).await? {
+			Some(node) => Ok(node.index),
+			None => Err(ChainError::NotIncluded(
+				"the registration left no node behind".into(),
+			)),
+		}
+	}
+
+	/// Moves `amount` rao, keeping the sender's account alive; done when finalised.
+	pub async fn transfer(
+		&self,
+		signer: &Keypair,
+		to: [u8; 32],
+		amount: u128,
+	) -> Result<(), ChainError> {
+		self.submit(signer, &transfer(to, amount), Included::Finalized)
+			.await
+			.map(drop)
+	}
+
+	/// Moves `amount` rao to each account, all or nothing; done when it is `included`.
+	pub async fn fund(
+		&self,
+		signer: &Keypair,
+		accounts: &[[u8; 32]],
+		amount: u128,
+		included: Included,
+	) -> Result<(), ChainError> {
+		let action = "encoding a batch of transfers";
+		let at = self.api.at_current_block().await.map_err(request(action))?;
+		let transactions = at.transactions();
+		// A `Vec` of calls: its length, then each call.
+		let count = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
+		let mut calls = Compact(count).encode();
+		for account in accounts {
+			let call = transactions
+				.call_data(&transfer(*account, amount))
+				.map_err(request(action))?;
+			calls.extend(call);
+		}
+		self.submit(signer, &payload(&call::BATCH_ALL, vec![calls]), included)
+			.await
+			.map(drop)
+	}
+
+	/// Signs, submits and waits; the state at the block that holds the transaction.
+	async fn submit(
+		&self,
+		signer: &Keypair,
+		call: &Call,
+		included: Included,
+	) -> Result<ChainView, ChainError> {
+		let action = "submitting a transaction";
+		let account = AccountId32(signer.public_key().0);
+		// The pool's answer, which counts what is submitted but not yet in a block.
+		let nonce = self
+			.rpc
+			.system_account_next_index(&account)
+			.await
+			.map_err(request(action))?;
+		let params = DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new()
+			.nonce(nonce)
+			.mortal(MORTALITY)
+			.build();
+		let mut progress = self
+			.api
+			.transactions()
+			.await
+			.map_err(request(action))?
+			.sign_and_submit_then_watch(call, signer, params)
+			.await
+			.map_err(request(action))?;
+		while let Some(status) = progress.next().await {
+			match status.map_err(request(action))? {
+				TransactionStatus::InBestBlock(place) if included == Included::InBlock => {
+					return success(&place).await
+				}
+				TransactionStatus::InFinalizedBlock(place) => return success(&place).await,
+				TransactionStatus::Error { message }
+				| TransactionStatus::Invalid { message }
+				| TransactionStatus::Dropped { message } => return Err(ChainError::NotIncluded(message)),
+				TransactionStatus::Validated
+				| TransactionStatus::Broadcasted
+				| TransactionStatus::NoLongerInBestBlock
+				| TransactionStatus::InBestBlock(_) => {}
+			}
+		}
+		Err(ChainError::Closed)
+	}
+}
+
+async fn success(place: &InBlock) -> Result<ChainView, ChainError> {
+	let action = "reading a transaction's outcome";
+	match place.wait_for_success().await {
+		Ok(_) => Ok(ChainView::new(place.at().await.map_err(request(action))?)),
+		Err(TransactionEventsError::ExtrinsicFailed(error)) => Err(dispatch_error(&error)),
+		Err(cause) => Err(request(action)(cause)),
+	}
+}
+
+fn dispatch_error(error: &DispatchError) -> ChainError {
+	if let DispatchError::Module(module) = error {
+		if let Ok(details) = module.details() {
+			return ChainError::Dispatch {
+				pallet: details.pallet.name().to_owned(),
+				error: details.variant.name.clone(),
+				docs: details.variant.docs.join(" ").trim().to_owned(),
+			};
+		}
+	}
+	let name = format!("{error:?}");
+	ChainError::Dispatch {
+		pallet: "System".into(),
+		error: name.split(['(', ' ']).next().unwrap_or_default().to_owned(),
+		docs: error.to_string(),
+	}
+}
