@@ -1,0 +1,312 @@
+//! `config.toml`.
+
+use serde::{Deserialize, Serialize};
+use std::{
+	net::SocketAddr,
+	path::{Path, PathBuf},
+	time::Duration,
+};
+
+/// Name of the file in the base path.
+pub const CONFIG_FILE: &str = "config.toml";
+
+/// The gateway's settings. Every field has a default; unknown fields are refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+	/// The node that tells of the chain.
+	pub chain: ChainConfig,
+	/// The HTTP side.
+	pub http: HttpConfig,
+	/// The QUIC side.
+	pub grid: GridSection,
+	/// Storing.
+	pub put: PutConfig,
+	/// Fetching.
+	pub get: GetConfig,
+}
+
+/// `[chain]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainConfig {
+	/// RPC address of a node: `ws://` on this machine or `wss://` anywhere.
+	pub url: String,
+}
+
+impl Default for ChainConfig {
+	fn default() -> Self {
+		Self {
+			url: "ws://127.0.0.1:9944".into(),
+		}
+	}
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+	/// Where users reach the gateway; port 0 takes a free one.
+	pub listen: SocketAddr,
+	/// Permits an address other than loopback. What passes there is not encrypted, tokens
+	/// included: put a TLS proxy before it.
+	pub allow_remote: bool,
+	/// Largest object taken, in bytes.
+	pub max_object: u64,
+	/// Requests served at a time.
+	pub max_requests: usize,
+}
+
+impl Default for HttpConfig {
+	fn default() -> Self {
+		Self {
+			listen: SocketAddr::from(([127, 0, 0, 1], 7090)),
+			allow_remote: false,
+			max_object: 1 << 40,
+			max_requests: 64,
+		}
+	}
+}
+
+/// `[grid]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GridSection {
+	/// UDP address that miners are dialled from.
+	pub bind: SocketAddr,
+	/// A silent connection counts as lost after this many milliseconds.
+	pub idle_timeout_ms: u64,
+	/// A dial may take this many milliseconds.
+	pub dial_timeout_ms: u64,
+	/// A miner that failed is asked last for this many milliseconds, doubled each time up to
+	/// sixteenfold.
+	pub avoid_ms: u64,
+	/// A miner that sent wrong bytes is not asked for this many milliseconds.
+	pub quarantine_ms: u64,
+}
+
+impl Default for GridSection {
+	fn default() -> Self {
+		Self {
+			bind: SocketAddr::from(([0, 0, 0, 0], 0)),
+			idle_timeout_ms: 10_000,
+			dial_timeout_ms: 5_000,
+			avoid_ms: 5_000,
+			quarantine_ms: 600_000,
+		}
+	}
+}
+
+/// `[put]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PutConfig {
+	/// Stripes of one upload on their way at a time.
+	pub parallel_stripes: usize,
+	/// Stripes held in memory by all uploads, those included whose last shards still travel after
+	/// the acknowledgement; each takes up to 40 MiB.
+	pub stripes_in_memory: usize,
+	/// A shard must be acknowledged within this many milliseconds.
+	pub shard_timeout_ms: u64,
+	/// After the quorum, an upload waits this many milliseconds at most for its remaining shards,
+	/// so that what is reported as stored usually has all of them. 0 does not wait.
+	pub settle_ms: u64,
+}
+
+impl Default for PutConfig {
+	fn default() -> Self {
+		Self {
+			parallel_stripes: 3,
+			stripes_in_memory: 8,
+			shard_timeout_ms: 60_000,
+			settle_ms: 3_000,
+		}
+	}
+}
+
+/// `[get]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GetConfig {
+	/// Stripes fetched ahead of the one being delivered.
+	pub prefetch: usize,
+	/// Stripes fetched at a time by all downloads; each takes up to 40 MiB.
+	pub stripes_in_memory: usize,
+	/// When nothing arrived for this many milliseconds, further miners are asked; grows with
+	/// the time shards take.
+	pub hedge_ms: u64,
+	/// A stripe that cannot be completed within this many milliseconds fails.
+	pub stripe_timeout_ms: u64,
+}
+
+impl Default for GetConfig {
+	fn default() -> Self {
+		Self {
+			prefetch: 2,
+			stripes_in_memory: 6,
+			hedge_ms: 250,
+			stripe_timeout_ms: 30_000,
+		}
+	}
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+	/// The file cannot be read.
+	#[error("cannot read {}: {cause}; `arion-gateway init --base-path DIR` makes one", path.display())]
+	Read {
+		/// The file.
+		path: PathBuf,
+		/// Why.
+		cause: std::io::Error,
+	},
+	/// It is no TOML of the right shape.
+	#[error("{}: {cause}", path.display())]
+	Parse {
+		/// The file.
+		path: PathBuf,
+		/// What and where.
+		cause: Box<toml::de::Error>,
+	},
+	/// A value cannot work.
+	#[error("{setting}: {reason}")]
+	Value {
+		/// Section and field.
+		setting: &'static str,
+		/// What is wrong and what would do.
+		reason: String,
+	},
+}
+
+impl Config {
+	/// Reads and checks a file.
+	pub fn load(path: &Path) -> Result<Self, ConfigError> {
+		let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read {
+			path: path.to_owned(),
+			cause,
+		})?;
+		let config: Self = toml::from_str(&text).map_err(|cause| ConfigError::Parse {
+			path: path.to_owned(),
+			cause: Box::new(cause),
+		})?;
+		config.validate()?;
+		Ok(config)
+	}
+
+	/// Refuses values that cannot work.
+	pub fn validate(&self) -> Result<(), ConfigError> {
+		let refuse = |setting, reason: &str| {
+			Err(ConfigError::Value {
+				setting,
+				reason: reason.into(),
+			})
+		};
+		if !self.http.listen.ip().is_loopback() && !self.http.allow_remote {
+			return refuse(
+				"http.listen",
+				"is not a loopback address; anybody on the network could read the token there (allow_remote = true permits it)",
+			);
+		}
+		let counts = [
+			("put.parallel_stripes", self.put.parallel_stripes, 64),
+			("put.stripes_in_memory", self.put.stripes_in_memory, 4096),
+			("get.stripes_in_memory", self.get.stripes_in_memory, 4096),
+			("http.max_requests", self.http.max_requests, 65_536),
+		];
+		for (setting, value, most) in counts {
+			if value == 0 || value > most {
+				return refuse(setting, &format!("must be from 1 to {most}"));
+			}
+		}
+		if self.get.prefetch > 64 {
+			return refuse("get.prefetch", "must be at most 64");
+		}
+		let waits = [
+			("grid.idle_timeout_ms", self.grid.idle_timeout_ms),
+			("grid.dial_timeout_ms", self.grid.dial_timeout_ms),
+			("grid.avoid_ms", self.grid.avoid_ms),
+			("grid.quarantine_ms", self.grid.quarantine_ms),
+			("put.shard_timeout_ms", self.put.shard_timeout_ms),
+			("get.hedge_ms", self.get.hedge_ms),
+			("get.stripe_timeout_ms", self.get.stripe_timeout_ms),
+		];
+		if self.put.settle_ms > 86_400_000 {
+			return refuse("put.settle_ms", "must be at most 86400000 (a day)");
+		}
+		for (setting, value) in waits {
+			if value == 0 || value > 86_400_000 {
+				return refuse(setting, "must be from 1 to 86400000 (a day)");
+			}
+		}
+		Ok(())
+	}
+
+	/// The file `init` writes: every setting with its default.
+	pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+		let body = toml::to_string(self)?;
+		Ok(format!(
+			"# Settings of an Arion gateway. Every line may be left out.\n{body}"
+		))
+	}
+}
+
+impl GridSection {
+	/// [`Self::idle_timeout_ms`].
+	pub fn idle_timeout(&self) -> Duration {
+		Duration::from_millis(self.idle_timeout_ms)
+	}
+
+	/// [`Self::dial_timeout_ms`].
+	pub fn dial_timeout(&self) -> Duration {
+		Duration::from_millis(self.dial_timeout_ms)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	#![allow(clippy::unwrap_used)]
+	use super::*;
+
+	fn parse(text: &str) -> Result<Config, ConfigError> {
+		let folder = tempfile::tempdir().unwrap();
+		let path = folder.path().join(CONFIG_FILE);
+		std::fs::write(&path, text).unwrap();
+		Config::load(&path)
+	}
+
+	#[test]
+	fn defaults_survive_a_round_trip() {
+		assert_eq!(parse("").unwrap(), Config::default());
+		assert_eq!(
+			parse(&Config::default().to_toml().unwrap()).unwrap(),
+			Config::default()
+		);
+	}
+
+	#[test]
+	fn bad_settings_are_refused_by_name() {
+		assert!(matches!(
+			parse("[put]\nparalel_stripes = 1"),
+			Err(ConfigError::Parse { .. })
+		));
+		assert!(matches!(parse("nonsense"), Err(ConfigError::Parse { .. })));
+		for (text, name) in [
+			("[http]\nlisten = \"0.0.0.0:7090\"", "http.listen"),
+			("[put]\nparallel_stripes = 0", "put.parallel_stripes"),
+			("[get]\nprefetch = 65", "get.prefetch"),
+			("[get]\nhedge_ms = 0", "get.hedge_ms"),
+			("[grid]\navoid_ms = 99999999999", "grid.avoid_ms"),
+		] {
+			match parse(text) {
+				Err(ConfigError::Value { setting, .. }) => assert_eq!(setting, name),
+				other => panic!("{text}: {other:?}"),
+			}
+		}
+		assert!(parse("[http]\nlisten = \"0.0.0.0:7090\"\nallow_remote = true").is_ok());
+		assert!(matches!(
+			Config::load(Path::new("/nonexistent/config.toml")),
+			Err(ConfigError::Read { .. })
+		));
+	}
+}

@@ -1,0 +1,62 @@
+//! Status and metrics.
+
+use super::{answer::Failure, Shared};
+use axum::{extract::State, http::header, response::IntoResponse, Json};
+use std::sync::Arc;
+
+/// `GET /v1/status`
+pub(crate) async fn status(
+	State(shared): State<Arc<Shared>>,
+) -> Result<Json<serde_json::Value>, Failure> {
+	let gateway = &shared.gateway;
+	let layout = gateway.cluster().current();
+	Ok(Json(serde_json::json!({
+		"version": env!("CARGO_PKG_VERSION"),
+		"node_key": gateway.peers().grid().node_key().to_string(),
+		"cluster": gateway.cluster().describe(),
+		"map": layout.map(|layout| serde_json::json!({
+			"epoch": layout.epoch(),
+			"pg_num": layout.map().pg_num,
+			"nodes": layout.nodes().len(),
+		})),
+		"objects": gateway.count().await?,
+		"connections": gateway.peers().grid().open_connections(),
+		"nodes_avoided": gateway.peers().not_good(),
+	})))
+}
+
+/// `GET /metrics`
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+	let gateway = &shared.gateway;
+	let cluster = gateway.cluster().describe();
+	let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+	let text = gateway.metrics().render(&[
+		(
+			"map_epoch",
+			"Newest cluster map known.",
+			cluster.epoch.into(),
+		),
+		("nodes", "Nodes known.", count(cluster.nodes)),
+		(
+			"chain_following",
+			"Whether the chain is being followed.",
+			cluster.following.into(),
+		),
+		(
+			"chain_block",
+			"Newest finalised block seen.",
+			cluster.block.unwrap_or(0).into(),
+		),
+		(
+			"nodes_avoided",
+			"Nodes that failed or stalled lately.",
+			count(gateway.peers().not_good()),
+		),
+		(
+			"connections",
+			"Open connections to miners.",
+			count(gateway.peers().grid().open_connections()),
+		),
+	]);
+	([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}

@@ -1,0 +1,251 @@
+//! Storing an object.
+
+use crate::{
+	catalog::Entry,
+	error::{Part, PutError},
+	gateway::Gateway,
+};
+use arion_object::{
+	encode_stripe, Cutter, Link, ManifestBuilder, ObjectId, ObjectKey, SealedStripe, StripeRef,
+	StripeSealer, Suite,
+};
+use bytes::{Buf, Bytes};
+use futures_util::{stream, Stream, StreamExt, TryStreamExt};
+use std::{
+	fmt::Display,
+	sync::Arc,
+	time::{Duration, SystemTime},
+};
+use tokio_util::task::TaskTracker;
+
+/// A source that gives nothing for this long is given up.
+const SOURCE_IDLE: Duration = Duration::from_secs(120);
+
+/// What the user says of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+	/// Its name; empty if it has none.
+	pub name: String,
+	/// Its MIME type; empty if unknown.
+	pub content_type: String,
+}
+
+/// An object that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+	/// Id and key.
+	pub link: Link,
+	/// Name it was stored under.
+	pub name: Option<String>,
+	/// Bytes of content.
+	pub size: u64,
+	/// Stripes of the content.
+	pub stripes: u32,
+	/// Seconds since 1970.
+	pub created: u64,
+}
+
+/// Cuts and seals a source.
+struct Feed<S> {
+	gateway: Arc<Gateway>,
+	source: S,
+	cutter: Cutter,
+	/// What has arrived and is not cut yet.
+	piece: Bytes,
+	/// `None` after the last stripe.
+	sealer: Option<StripeSealer>,
+	taken: u64,
+}
+
+impl Gateway {
+	/// Stores an object: reads `source` to its end and returns once every stripe, the manifest's
+	/// included, is on the disks of at least 20 distinct nodes and the catalog has its key.
+	pub async fn put<S, E>(self: &Arc<Self>, source: S, label: Label) -> Result<Stored, PutError>
+	where
+		S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
+		E: Display,
+	{
+		let outcome = self.put_all(source, label).await;
+		match &outcome {
+			Ok(_) => self.metrics.objects_put.add(1),
+			Err(_) => self.metrics.objects_put_failed.add(1),
+		}
+		outcome
+	}
+
+	async fn put_all<S, E>(self: &Arc<Self>, source: S, label: Label) -> Result<Stored, PutError>
+	where
+		S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
+		E: Display,
+	{
+		let key = ObjectKey::generate()?;
+		let sealer = StripeSealer::new(Suite::default(), &key)?;
+		let mut manifest = ManifestBuilder::new(&sealer, &key, &label.name, &label.content_type)?;
+		let feed = Feed {
+			gateway: self.clone(),
+			source,
+			cutter: Cutter::new(),
+			piece: Bytes::new(),
+			sealer: Some(sealer),
+			taken: 0,
+		};
+		let shards = TaskTracker::new();
+		let tail = &shards;
+		let (mut size, mut count) = (0u64, 0u32);
+		{
+			let stripes = stream::try_unfold(feed, |mut feed| async move {
+				Ok::<_, PutError>(feed.next().await?.map(|stripe| (stripe, feed)))
+			});
+			let mut stored = std::pin::pin!(stripes
+				.map_ok(|(plain_len, sealed)| async move {
+					let part = Part::Data(sealed.index);
+					Ok((plain_len, self.store(part, sealed.bytes, tail).await?))
+				})
+				.try_buffered(self.put.parallel_stripes));
+			while let Some((plain_len, reference)) = stored.try_next().await? {
+				size += plain_len;
+				count += 1;
+				manifest.push(reference)?;
+				self.store_indices(&mut manifest, tail).await?;
+			}
+		}
+		manifest.close(size)?;
+		self.store_indices(&mut manifest, tail).await?;
+		let root = self.store(Part::Root, manifest.seal_root()?, tail).await?;
+		let link = Link {
+			id: ObjectId(root.id()),
+			key,
+		};
+		let created = SystemTime::now()
+			.duration_since(SystemTime::UNIX_EPOCH)
+			.map_or(0, |since| since.as_secs());
+		let name = (!label.name.is_empty()).then_some(label.name);
+		self.remember(
+			&link,
+			Entry {
+				key: link.key.clone(),
+				name: name.clone(),
+				size,
+				stripes: count,
+				created,
+			},
+		)
+		.await?;
+		// Acknowledged already; a moment more and most likely all thirty are there.
+		tail.close();
+		let settle = Duration::from_millis(self.put.settle_ms);
+		if tokio::time::timeout(settle, tail.wait()).await.is_err() {
+			tracing::debug!(id = %link.id, "some shards beyond the quorum are still on their way");
+		}
+		tracing::info!(id = %link.id, size, stripes = count, "stored");
+		Ok(Stored {
+			link,
+			name,
+			size,
+			stripes: count,
+			created,
+		})
+	}
+
+	/// Stores what the manifest wants to have stored.
+	async fn store_indices(
+		&self,
+		manifest: &mut ManifestBuilder,
+		tail: &TaskTracker,
+	) -> Result<(), PutError> {
+		while let Some(index) = manifest.next_index()? {
+			let part = Part::Index(index.level, index.sealed.index);
+			let reference = self.store(part, index.sealed.bytes, tail).await?;
+			manifest.push_index(index.level, reference)?;
+		}
+		Ok(())
+	}
+
+	/// Codes a sealed stripe and pushes it.
+	async fn store(
+		&self,
+		part: Part,
+		sealed: Vec<u8>,
+		tail: &TaskTracker,
+	) -> Result<StripeRef, PutError> {
+		let memory = self
+			.put_memory
+			.clone()
+			.acquire_owned()
+			.await
+			.map_err(|_| PutError::Stopping)?;
+		let stripe = self
+			.compute(move || encode_stripe(&sealed))
+			.await
+			.ok_or(PutError::Stopping)?
+			.map_err(|cause| PutError::Stripe { part, cause })?;
+		self.pusher.push(part, stripe, memory, tail).await
+	}
+
+	async fn remember(&self, link: &Link, entry: Entry) -> Result<(), PutError> {
+		let (catalog, id) = (self.catalog.clone(), link.id);
+		Ok(self
+			.compute(move || catalog.insert(id, &entry))
+			.await
+			.ok_or(PutError::Stopping)??)
+	}
+}
+
+impl<S, E> Feed<S>
+where
+	S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
+	E: Display,
+{
+	/// The next sealed stripe and how many bytes of the source it holds.
+	async fn next(&mut self) -> Result<Option<(u64, SealedStripe)>, PutError> {
+		let Some(mut sealer) = self.sealer.take() else {
+			return Ok(None);
+		};
+		let (plain, last) = self.cut().await?;
+		let len = u64::try_from(plain.len()).unwrap_or(u64::MAX);
+		let (sealer, sealed) = self
+			.gateway
+			.compute(move || {
+				let sealed = sealer.seal_next(&plain, last);
+				(sealer, sealed)
+			})
+			.await
+			.ok_or(PutError::Stopping)?;
+		if !last {
+			self.sealer = Some(sealer);
+		}
+		Ok(Some((len, sealed?)))
+	}
+
+	/// The source's bytes of the next stripe, and whether it is the last.
+	async fn cut(&mut self) -> Result<(Vec<u8>, bool), PutError> {
+		loop {
+			let mut rest = &self.piece[..];
+			let full = self.cutter.push(&mut rest);
+			let used = self.piece.len() - rest.len();
+			self.piece.advance(used);
+			if let Some(stripe) = full {
+				return Ok((stripe, false));
+			}
+			match tokio::time::timeout(SOURCE_IDLE, self.source.next()).await {
+				Ok(Some(Ok(piece))) => {
+					self.taken = self
+						.taken
+						.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+					if self.taken > self.gateway.max_object {
+						return Err(PutError::TooLarge(self.gateway.max_object));
+					}
+					self.gateway.metrics.bytes_in.add(piece.len());
+					self.piece = piece;
+				}
+				Ok(Some(Err(cause))) => return Err(PutError::Source(cause.to_string())),
+				Ok(None) => return Ok((std::mem::take(&mut self.cutter).finish(), true)),
+				Err(_) => {
+					return Err(PutError::Source(format!(
+						"nothing came for {SOURCE_IDLE:?}"
+					)))
+				}
+			}
+		}
+	}
+}
