@@ -5,13 +5,15 @@ mod common;
 
 use codec::{Decode, DecodeAll, Encode};
 use common::{account, externalities, pair, signed, signed_with, transfer, Chain};
-use frame_support::{dispatch::GetDispatchInfo, weights::Weight};
+use frame_support::{
+	dispatch::GetDispatchInfo, storage::transactional::with_transaction_unchecked, weights::Weight,
+};
 use hippius_runtime::*;
 use sp_core::Pair as _;
 use sp_runtime::{
 	traits::Hash as _,
 	transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
-	DispatchError,
+	DispatchError, TransactionOutcome,
 };
 
 #[test]
@@ -99,9 +101,13 @@ fn unsigned_transfers_are_refused() {
 		chain.blocks(1);
 		let xt = UncheckedExtrinsic::new_bare(transfer(&account("Bob"), 1));
 		// No pool takes it, and if an author puts it into a block nobody is its sender.
-		let source = TransactionSource::External;
 		let parent = System::parent_hash();
-		assert!(Executive::validate_transaction(source, xt.clone(), parent).is_err());
+		let validity = with_transaction_unchecked(|| {
+			let source = TransactionSource::External;
+			let validity = Executive::validate_transaction(source, xt.clone(), parent);
+			TransactionOutcome::Rollback(validity)
+		});
+		assert!(validity.is_err());
 		let result = chain.block(vec![xt]).remove(0);
 		assert_eq!(result.unwrap().unwrap_err(), DispatchError::BadOrigin);
 	});

@@ -1,0 +1,80 @@
+//! The command line.
+
+use crate::{daemons::DaemonArg, session_keys::SessionKeysCmd};
+
+/// Runs a Hippius node, or one of its tools.
+#[derive(Debug, clap::Parser)]
+#[command(after_long_help = "\
+Examples:
+  hippius-node --dev --tmp
+      A chain of one validator that is forgotten when the node stops.
+  hippius-node --chain local --alice --base-path /tmp/alice --node-key 0000...01
+      The first validator of a local network.
+  hippius-node --chain main --name my-miner --offchain-worker always \\
+      --arion-daemon http://127.0.0.1:7070,token-file=/var/lib/arion/control.token
+      A full node beside a miner daemon: its worker hands the daemon each new cluster map.
+  hippius-node session-keys --owner 5Grw... --base-path /var/lib/hippius --chain main
+      New validator keys, ready for session.setKeys.")]
+pub struct Cli {
+	/// A tool to run instead of the node.
+	#[command(subcommand)]
+	pub subcommand: Option<Subcommand>,
+
+	/// How to run the node.
+	#[command(flatten)]
+	pub run: NodeCmd,
+}
+
+/// How to run the node.
+#[derive(Debug, clap::Args)]
+pub struct NodeCmd {
+	/// What every Substrate node takes.
+	#[command(flatten)]
+	pub base: sc_cli::RunCmd,
+
+	/// A miner daemon on this machine that the offchain worker drives: the base URL of its control
+	/// API, which must be plain http on loopback, and the file that holds its bearer token. May be
+	/// given more than once. Needs `--offchain-worker always` unless the node is a validator.
+	#[arg(long = "arion-daemon", value_name = "URL[,token-file=PATH]")]
+	pub arion_daemons: Vec<DaemonArg>,
+}
+
+/// The tools.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+	/// Make, inspect and store keys.
+	#[command(subcommand)]
+	Key(sc_cli::KeySubcommand),
+
+	/// Make session keys, store them and print them with their proof of possession.
+	SessionKeys(SessionKeysCmd),
+
+	/// Write a network's chain spec as JSON.
+	ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+	/// Write a network's chain spec as JSON (the older form of export-chain-spec).
+	#[command(hide = true)]
+	#[allow(deprecated)]
+	BuildSpec(sc_cli::BuildSpecCmd),
+
+	/// Check a block again.
+	CheckBlock(sc_cli::CheckBlockCmd),
+
+	/// Write blocks to a file.
+	ExportBlocks(sc_cli::ExportBlocksCmd),
+
+	/// Write the state at a block as a chain spec.
+	ExportState(sc_cli::ExportStateCmd),
+
+	/// Read blocks from a file.
+	ImportBlocks(sc_cli::ImportBlocksCmd),
+
+	/// Remove the whole chain from disk.
+	PurgeChain(sc_cli::PurgeChainCmd),
+
+	/// Take the chain back by some blocks.
+	Revert(sc_cli::RevertCmd),
+
+	/// Show what the database holds.
+	ChainInfo(sc_cli::ChainInfoCmd),
+}

@@ -1,0 +1,20 @@
+//! The Hippius node as a library: a network, a database, two consensus engines and an RPC server
+//! around the runtime's wasm.
+//!
+//! - [`service`] puts the parts together; tests and other programs start a node with
+//!   [`service::new_full`]
+//! - [`chain_spec`] names the networks
+//! - [`cli`] and [`command`] are the command line
+//! - [`daemons`] tells the offchain worker of the miner daemons beside this node
+//! - [`session_keys`] makes a validator's keys with their proof of possession
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod chain_spec;
+pub mod cli;
+pub mod command;
+pub mod daemons;
+pub mod rpc;
+pub mod service;
+pub mod session_keys;

@@ -1,0 +1,143 @@
+//! A node in this process: it authors, finalises, and goes on where it stopped.
+#![allow(clippy::unwrap_used)]
+
+use codec::Decode;
+use futures::StreamExt;
+use hippius_node::{
+	cli::Cli,
+	service::{new_full, NodeHandle, Options},
+};
+use hippius_primitives::daemon::{DaemonAccess, DAEMONS_STORAGE_KEY};
+use sc_cli::SubstrateCli;
+use sc_client_api::{Backend, BlockchainEvents, UsageProvider};
+use sc_network::Litep2pNetworkBackend;
+use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
+use std::{path::Path, time::Duration};
+use tokio::runtime::Runtime;
+
+/// Far more than a slow machine needs; only a node that hangs meets it.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Starts the development network's validator on `base_path`, with free ports on loopback.
+fn start(runtime: &Runtime, base_path: &Path, options: Options) -> NodeHandle {
+	let _guard = runtime.enter();
+	let cli = Cli::try_from_iter([
+		"hippius-node",
+		"--dev",
+		"--base-path",
+		base_path.to_str().unwrap(),
+		"--listen-addr=/ip4/127.0.0.1/tcp/0",
+		"--rpc-port=0",
+		"--no-mdns",
+		"--no-prometheus",
+		"--no-telemetry",
+		"--state-pruning=archive",
+		"--blocks-pruning=archive",
+	])
+	.unwrap();
+	let config = cli
+		.create_configuration(&cli.run.base, runtime.handle().clone())
+		.unwrap();
+	new_full::<Litep2pNetworkBackend>(config, options).unwrap()
+}
+
+/// Waits until a block of at least this number is final.
+fn finalised(runtime: &Runtime, node: &NodeHandle, number: u32) -> u32 {
+	runtime.block_on(async {
+		let mut blocks = node.client.finality_notification_stream();
+		let wait = async {
+			loop {
+				let block = blocks.next().await.expect("the node runs");
+				if block.header.number >= number {
+					return block.header.number;
+				}
+			}
+		};
+		tokio::time::timeout(PATIENCE, wait)
+			.await
+			.expect("blocks become final")
+	})
+}
+
+/// Stops the node and waits until nothing of it is left.
+fn stop(runtime: Runtime, node: NodeHandle) {
+	drop(node);
+	runtime.shutdown_timeout(PATIENCE);
+}
+
+fn query(runtime: &Runtime, node: &NodeHandle, method: &str) -> serde_json::Value {
+	let request = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[]}}"#);
+	let (answer, _) = runtime
+		.block_on(node.rpc_handlers.rpc_query(&request))
+		.unwrap();
+	let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+	answer["result"].clone()
+}
+
+fn stored_daemons(node: &NodeHandle) -> Option<Vec<DaemonAccess>> {
+	let storage = node.backend.offchain_storage().unwrap();
+	let bytes = storage.get(STORAGE_PREFIX, DAEMONS_STORAGE_KEY)?;
+	Some(Decode::decode(&mut &bytes[..]).unwrap())
+}
+
+#[test]
+fn it_authors_finalises_and_goes_on_after_a_restart() {
+	let dir = tempfile::tempdir().unwrap();
+	let daemon = DaemonAccess {
+		url: b"http://127.0.0.1:9".to_vec(),
+		token: b"secret".to_vec(),
+	};
+
+	let runtime = Runtime::new().unwrap();
+	let node = start(
+		&runtime,
+		dir.path(),
+		Options {
+			daemons: vec![daemon.clone()],
+		},
+	);
+	assert_eq!(stored_daemons(&node), Some(vec![daemon]));
+	let before = finalised(&runtime, &node, 2);
+
+	let methods = query(&runtime, &node, "rpc_methods");
+	let methods: Vec<_> = methods["methods"]
+		.as_array()
+		.unwrap()
+		.iter()
+		.filter_map(|name| name.as_str())
+		.collect();
+	println!("{} RPC methods", methods.len());
+	for name in [
+		"chainHead_v1_follow",
+		"transactionWatch_v1_submitAndWatch",
+		"chainSpec_v1_genesisHash",
+		"archive_v1_body",
+		"author_rotateKeysWithOwner",
+		"author_submitAndWatchExtrinsic",
+		"state_call",
+		"state_getMetadata",
+		"system_accountNextIndex",
+		"payment_queryInfo",
+		"babe_epochAuthorship",
+		"grandpa_roundState",
+		"grandpa_proveFinality",
+		"sync_state_genSyncSpec",
+	] {
+		assert!(methods.contains(&name), "{name} is missing");
+	}
+	let properties = query(&runtime, &node, "system_properties");
+	assert_eq!(properties["tokenDecimals"], 9);
+	assert_eq!(properties["ss58Format"], 42);
+	stop(runtime, node);
+
+	let runtime = Runtime::new().unwrap();
+	let node = start(&runtime, dir.path(), Options::default());
+	assert!(node.client.usage_info().chain.finalized_number >= before);
+	assert_eq!(
+		stored_daemons(&node),
+		None,
+		"an earlier run's daemons are forgotten"
+	);
+	finalised(&runtime, &node, before + 1);
+	stop(runtime, node);
+}
