@@ -3,7 +3,7 @@
 use crate::{
 	commands::{self, Bins},
 	error::{Error, Result},
-	plan::{MinerPlan, Plan},
+	plan::{MinerPlan, Plan, BOOT_PEER},
 	process::{stop_all, Running},
 	procfs::{marked, ProcessId},
 	rpc::{self, Rpc},
@@ -15,8 +15,9 @@ use futures_util::{future::try_join_all, StreamExt as _, TryStreamExt as _};
 use std::{future::Future, time::Duration};
 use tokio::sync::mpsc;
 
-const NODE_READY: Duration = Duration::from_secs(60);
-const DAEMON_READY: Duration = Duration::from_secs(30);
+/// A node first compiles the runtime's wasm, which takes a busy machine a while.
+const NODE_READY: Duration = Duration::from_secs(300);
+const DAEMON_READY: Duration = Duration::from_secs(60);
 const FIRST_FINALISED: Duration = Duration::from_secs(180);
 /// Short-lived helper processes run at a time.
 const TOOLS: usize = 4;
@@ -113,14 +114,23 @@ impl Network {
 
 	/// Starts every process and waits until each answers and the chain finalises.
 	pub async fn start(&self) -> Result<()> {
-		let (boot, ()) = tokio::try_join!(self.start_boot_node(), self.init_daemons())?;
-		let boot = [boot];
-		let others = self.plan.nodes().skip(1);
-		try_join_all(others.map(|node| {
-			let entry = commands::node(&self.bins, &self.dir, &self.plan, node, &boot);
-			self.start_and_wait(entry)
+		// The full node reads the miners' tokens when it starts.
+		self.init_daemons().await?;
+		let boot: Vec<String> = self
+			.plan
+			.validators
+			.iter()
+			.take(1)
+			.map(|first| format!("/ip4/127.0.0.1/tcp/{}/p2p/{BOOT_PEER}", first.p2p_port))
+			.collect();
+		try_join_all(self.plan.nodes().enumerate().map(|(number, node)| {
+			let boot = if number == 0 { &[] } else { boot.as_slice() };
+			self.start_and_wait(commands::node(
+				&self.bins, &self.dir, &self.plan, node, boot,
+			))
 		}))
 		.await?;
+		self.check_boot_node().await?;
 		self.story.say("three validators and a full node answer");
 		try_join_all(
 			self.plan.miners.iter().map(|miner| {
@@ -148,20 +158,19 @@ impl Network {
 		Ok(())
 	}
 
-	async fn start_boot_node(&self) -> Result<String> {
-		let Some(alice) = self.plan.validators.first() else {
-			return Err(Error::Usage("a network needs a validator".into()));
+	/// The other nodes find the first validator by an identity known beforehand.
+	async fn check_boot_node(&self) -> Result<()> {
+		let Some(first) = self.plan.validators.first() else {
+			return Ok(());
 		};
-		self.start_and_wait(commands::node(
-			&self.bins,
-			&self.dir,
-			&self.plan,
-			alice,
-			&[],
-		))
-		.await?;
-		let peer = self.rpc(alice.http()).peer_id().await?;
-		Ok(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", alice.p2p_port))
+		let peer = self.rpc(first.http()).peer_id().await?;
+		match peer == BOOT_PEER {
+			true => Ok(()),
+			false => Err(Error::Answer {
+				who: first.name.into(),
+				what: format!("its peer id is {peer}, not {BOOT_PEER}"),
+			}),
+		}
 	}
 
 	async fn init_daemons(&self) -> Result<()> {

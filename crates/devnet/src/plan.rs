@@ -13,6 +13,8 @@ pub const PER_FAMILY: u16 = 3;
 pub const FAMILIES: u16 = MINERS / PER_FAMILY;
 /// Validators, by their well-known development names.
 pub const VALIDATORS: [&str; 3] = ["alice", "bob", "charlie"];
+/// The libp2p identity of the first validator, which its fixed node key gives.
+pub const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 /// The full node that hosts the miners' offchain workers.
 pub const FULL_NODE: &str = "node";
 /// The gateway.
