@@ -1,7 +1,8 @@
 //! The networks this node knows by name.
 
+use crate::Block;
 use hippius_primitives::{SS58_PREFIX, TOKEN_DECIMALS, TOKEN_SYMBOL};
-use hippius_runtime::{genesis, Block};
+use hippius_runtime::genesis;
 use sc_chain_spec::ChainSpecExtension;
 use sc_service::{ChainType, Properties};
 use serde::{Deserialize, Serialize};

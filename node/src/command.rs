@@ -5,8 +5,8 @@ use crate::{
 	cli::{Cli, Subcommand},
 	daemons,
 	service::{self, Options},
+	Block,
 };
-use hippius_runtime::Block;
 use sc_cli::SubstrateCli;
 use sc_network::config::NetworkBackendType;
 

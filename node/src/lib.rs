@@ -18,3 +18,7 @@ pub mod daemons;
 pub mod rpc;
 pub mod service;
 pub mod session_keys;
+
+/// A block as the node handles it: its extrinsics are bytes, so that the node goes on understanding
+/// blocks after a runtime upgrade, and RPC gives them in hexadecimal, as every client expects.
+pub type Block = sp_runtime::generic::Block<hippius_runtime::Header, sp_runtime::OpaqueExtrinsic>;

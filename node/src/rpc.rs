@@ -4,7 +4,8 @@
 //! archive pruning) and the older `author`, `chain`, `state`, `system` and `offchain` methods.
 
 use crate::service::{Client, GrandpaParts, Pool, SelectChain};
-use hippius_runtime::{AccountId, Block, Nonce};
+use crate::Block;
+use hippius_runtime::{AccountId, Nonce};
 use jsonrpsee::RpcModule;
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_grandpa::FinalityProofProvider;

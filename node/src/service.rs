@@ -1,9 +1,9 @@
 //! Puts a node together.
 
-use crate::{daemons, rpc};
+use crate::{daemons, rpc, Block};
 use futures::{FutureExt, StreamExt};
 use hippius_primitives::daemon::DaemonAccess;
-use hippius_runtime::{apis::RuntimeApi, genesis, Block};
+use hippius_runtime::{apis::RuntimeApi, genesis};
 use sc_client_api::{Backend, BlockBackend};
 use sc_consensus_babe::{BabeLink, BabeWorkerHandle, SlotProportion};
 use sc_consensus_grandpa::{
