@@ -27,6 +27,7 @@ pub(crate) type Api = OnlineClient<Config>;
 pub struct ChainClient {
 	pub(crate) api: Api,
 	pub(crate) rpc: LegacyRpcMethods<RpcConfigFor<Config>>,
+	pub(crate) raw: RpcClient,
 	url: Arc<str>,
 }
 
@@ -57,7 +58,8 @@ impl ChainClient {
 			.map_err(|cause| no_answer(cause.to_string()))?;
 		let client = Self {
 			api,
-			rpc: LegacyRpcMethods::new(rpc),
+			rpc: LegacyRpcMethods::new(rpc.clone()),
+			raw: rpc,
 			url: url.into(),
 		};
 		contract::check(&client.at(At::Best).await?.metadata())?;

@@ -7,7 +7,7 @@
 //! let chain = ChainClient::connect("ws://127.0.0.1:9944").await?;
 //! let view = chain.at(At::Finalized).await?;
 //! if let Some(map) = view.cluster_map(None).await? {
-//! 	println!("epoch {} with {} nodes", map.epoch, view.nodes().await?.len());
+//!     println!("epoch {} with {} nodes", map.epoch, view.nodes().await?.len());
 //! }
 //! let alice = signer_from_suri("//Alice")?;
 //! chain.transfer(&alice, [7; 32], 1_000_000_000).await?;
@@ -27,6 +27,7 @@ mod client;
 pub mod contract;
 mod error;
 mod follow;
+mod outcome;
 mod signer;
 mod submit;
 mod view;

@@ -13,7 +13,6 @@ use hippius_primitives::{
 };
 use subxt::{
 	config::{substrate::SubstrateConfig, DefaultExtrinsicParamsBuilder},
-	error::{DispatchError, TransactionEventsError},
 	transactions::{StaticPayload, TransactionInBlock, TransactionStatus},
 	utils::{AccountId32, MultiAddress, Static},
 };
@@ -32,7 +31,8 @@ pub enum Included {
 const MORTALITY: u64 = 64;
 
 pub(crate) type Call = StaticPayload<Vec<Static<Encoded>>>;
-type InBlock = TransactionInBlock<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
+pub(crate) type InBlock =
+	TransactionInBlock<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
 
 fn payload(call: &call::Call, arguments: Vec<Vec<u8>>) -> Call {
 	let arguments = arguments
@@ -141,9 +141,9 @@ impl ChainClient {
 		while let Some(status) = progress.next().await {
 			match status.map_err(request(action))? {
 				TransactionStatus::InBestBlock(place) if included == Included::InBlock => {
-					return success(&place).await
+					return self.outcome(&place).await
 				}
-				TransactionStatus::InFinalizedBlock(place) => return success(&place).await,
+				TransactionStatus::InFinalizedBlock(place) => return self.outcome(&place).await,
 				TransactionStatus::Error { message }
 				| TransactionStatus::Invalid { message }
 				| TransactionStatus::Dropped { message } => return Err(ChainError::NotIncluded(message)),
@@ -154,32 +154,5 @@ impl ChainClient {
 			}
 		}
 		Err(ChainError::Closed)
-	}
-}
-
-async fn success(place: &InBlock) -> Result<ChainView, ChainError> {
-	let action = "reading a transaction's outcome";
-	match place.wait_for_success().await {
-		Ok(_) => Ok(ChainView::new(place.at().await.map_err(request(action))?)),
-		Err(TransactionEventsError::ExtrinsicFailed(error)) => Err(dispatch_error(&error)),
-		Err(cause) => Err(request(action)(cause)),
-	}
-}
-
-fn dispatch_error(error: &DispatchError) -> ChainError {
-	if let DispatchError::Module(module) = error {
-		if let Ok(details) = module.details() {
-			return ChainError::Dispatch {
-				pallet: details.pallet.name().to_owned(),
-				error: details.variant.name.clone(),
-				docs: details.variant.docs.join(" ").trim().to_owned(),
-			};
-		}
-	}
-	let name = format!("{error:?}");
-	ChainError::Dispatch {
-		pallet: "System".into(),
-		error: name.split(['(', ' ']).next().unwrap_or_default().to_owned(),
-		docs: error.to_string(),
 	}
 }
