@@ -1,5 +1,6 @@
 //! `config.toml`.
 
+use arion_object::MAX_ROOT_REFS;
 use serde::{Deserialize, Serialize};
 use std::{
 	net::SocketAddr,
@@ -108,6 +109,9 @@ pub struct PutConfig {
 	pub stripes_in_memory: usize,
 	/// A shard must be acknowledged within this many milliseconds.
 	pub shard_timeout_ms: u64,
+	/// Stripe references kept in an object's root stripe (1 to 10000); beyond it they are stored in
+	/// stripes of their own, which makes the root quicker to fetch and a read one step longer.
+	pub root_refs: usize,
 	/// After the quorum, an upload waits this many milliseconds at most for its remaining shards,
 	/// so that what is reported as stored usually has all of them. 0 does not wait.
 	pub settle_ms: u64,
@@ -119,6 +123,7 @@ impl Default for PutConfig {
 			parallel_stripes: 3,
 			stripes_in_memory: 8,
 			shard_timeout_ms: 60_000,
+			root_refs: MAX_ROOT_REFS,
 			settle_ms: 3_000,
 		}
 	}
@@ -211,6 +216,7 @@ impl Config {
 		let counts = [
 			("put.parallel_stripes", self.put.parallel_stripes, 64),
 			("put.stripes_in_memory", self.put.stripes_in_memory, 4096),
+			("put.root_refs", self.put.root_refs, MAX_ROOT_REFS),
 			("get.stripes_in_memory", self.get.stripes_in_memory, 4096),
 			("http.max_requests", self.http.max_requests, 65_536),
 		];
@@ -296,6 +302,7 @@ mod tests {
 			("[put]\nparallel_stripes = 0", "put.parallel_stripes"),
 			("[get]\nprefetch = 65", "get.prefetch"),
 			("[get]\nhedge_ms = 0", "get.hedge_ms"),
+			("[put]\nroot_refs = 0", "put.root_refs"),
 			("[grid]\navoid_ms = 99999999999", "grid.avoid_ms"),
 		] {
 			match parse(text) {

@@ -7,7 +7,7 @@ use arion_gateway::{
 	run::{init, Running},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{signal, SignalKind};
 use tracing_subscriber::EnvFilter;
 
@@ -75,7 +75,8 @@ async fn main() -> ExitCode {
 	let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
 	let log = tracing_subscriber::fmt()
 		.with_env_filter(filter)
-		.with_writer(std::io::stderr);
+		.with_writer(std::io::stderr)
+		.with_ansi(std::io::stderr().is_terminal());
 	match cli.log_format {
 		LogFormat::Text => log.init(),
 		LogFormat::Json => log.json().init(),

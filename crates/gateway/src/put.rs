@@ -80,7 +80,8 @@ impl Gateway {
 	{
 		let key = ObjectKey::generate()?;
 		let sealer = StripeSealer::new(Suite::default(), &key)?;
-		let mut manifest = ManifestBuilder::new(&sealer, &key, &label.name, &label.content_type)?;
+		let mut manifest = ManifestBuilder::new(&sealer, &key, &label.name, &label.content_type)?
+			.with_root_refs(self.put.root_refs);
 		let feed = Feed {
 			gateway: self.clone(),
 			source,

@@ -192,6 +192,38 @@ async fn sizes_and_ranges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn references_may_lie_in_stripes_of_their_own() {
+	let network = Network::start();
+	let mut config = Config::default();
+	config.put.root_refs = 1;
+	let gateway = network.gateway_of("a", network.cluster(), config);
+	let bytes = content(22 * MIB, 10);
+	let stored = put(&gateway, &bytes, "").await.unwrap();
+	let object = Arc::new(gateway.find(&Address::Id(stored.link.id)).await.unwrap());
+	assert_eq!(
+		(
+			object.manifest.level(),
+			object.manifest.stripes().len(),
+			stored.stripes
+		),
+		(1, 1, 3)
+	);
+	assert!(read(&gateway, &object, 0..stored.size).await.unwrap() == bytes);
+	let across = 2 * 160 * 65_520 - 10..2 * 160 * 65_520 + 10;
+	let expected = &bytes[across.start as usize..across.end as usize];
+	assert!(read(&gateway, &object, across).await.unwrap() == expected);
+	network.behave(0..21, LIES);
+	match read(&network.gateway("b"), &object, 0..1).await {
+		Err(GetError::NotEnoughShards {
+			part: Part::Index(1, 0),
+			have: 9,
+			..
+		}) => {}
+		other => panic!("{:?}", other.map(|bytes| bytes.len())),
+	}
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_enough_on_a_fresh_gateway() {
 	let network = Network::start();
 	let first = network.gateway("a");
