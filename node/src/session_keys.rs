@@ -11,7 +11,7 @@ use sc_keystore::LocalKeystore;
 use sc_service::{config::KeystoreConfig, BasePath};
 use serde::Serialize;
 use sp_core::{
-	crypto::{key_types, KeyTypeId, SecretString, Ss58Codec},
+	crypto::{key_types, ExposeSecret, KeyTypeId, Pair, SecretString, Ss58Codec},
 	ed25519,
 	proof_of_possession::statement_of_ownership,
 	sr25519,
@@ -177,8 +177,12 @@ impl SessionKeysCmd {
 			(None, Some(path)) => Some(read_seed(path)?),
 			(None, None) => None,
 		};
+		let secret = seed.as_deref().map(|seed| Secret {
+			seed,
+			password: password.clone(),
+		});
 		let keystore = LocalKeystore::open(path, password)?;
-		make(&keystore, &self.owner, seed.as_deref())
+		make(&keystore, &self.owner, secret.as_ref())
 	}
 }
 
@@ -195,16 +199,24 @@ fn other(error: impl std::error::Error + Send + Sync + 'static) -> sc_cli::Error
 	sc_cli::Error::Application(Box::new(error))
 }
 
-/// Makes the keys in `keystore`, all from `seed` if there is one, and proves to `owner` that they
+/// What all keys are made from.
+pub struct Secret<'a> {
+	/// Secret phrase, seed or derivation.
+	pub seed: &'a str,
+	/// The keystore's password, which is part of the secret.
+	pub password: Option<SecretString>,
+}
+
+/// Makes the keys in `keystore`, all from `secret` if there is one, and proves to `owner` that they
 /// are held.
 pub fn make(
 	keystore: &LocalKeystore,
 	owner: &AccountId,
-	seed: Option<&str>,
+	secret: Option<&Secret<'_>>,
 ) -> Result<NewSessionKeys, SessionKeysError> {
 	let statement = statement_of_ownership(&owner.encode());
-	let (grandpa, grandpa_proof) = ed25519_key(keystore, seed, &statement)?;
-	let sr25519 = |id, name| sr25519_key(keystore, id, name, seed, &statement);
+	let (grandpa, grandpa_proof) = ed25519_key(keystore, secret, &statement)?;
+	let sr25519 = |id, name| sr25519_key(keystore, id, name, secret, &statement);
 	let (babe, babe_proof) = sr25519(key_types::BABE, "babe")?;
 	let (im_online, im_online_proof) = sr25519(key_types::IM_ONLINE, "im-online")?;
 	let (discovery, discovery_proof) =
@@ -232,18 +244,42 @@ pub fn make(
 	})
 }
 
+/// Stores the key of `secret` under its public key.
+///
+/// The keystore's own `generate_new` keeps a key made from a seed in memory only.
+fn insert<P: Pair>(
+	keystore: &LocalKeystore,
+	id: KeyTypeId,
+	secret: &Secret<'_>,
+) -> Result<P::Public, String> {
+	let password = secret
+		.password
+		.as_ref()
+		.map(|password| password.expose_secret().as_str());
+	let pair = P::from_string(secret.seed, password).map_err(|error| format!("{error:?}"))?;
+	let public = pair.public();
+	keystore
+		.insert(id, secret.seed, public.as_ref())
+		.map_err(|()| "the keystore cannot be written".to_string())?;
+	Ok(public)
+}
+
 fn ed25519_key(
 	keystore: &LocalKeystore,
-	seed: Option<&str>,
+	secret: Option<&Secret<'_>>,
 	statement: &[u8],
 ) -> Result<(ed25519::Public, ed25519::Signature), SessionKeysError> {
 	let failed = |reason: String| SessionKeysError::Key {
 		key: "grandpa",
 		reason,
 	};
-	let public = keystore
-		.ed25519_generate_new(key_types::GRANDPA, seed)
-		.map_err(|error| failed(error.to_string()))?;
+	let public = match secret {
+		Some(secret) => insert::<ed25519::Pair>(keystore, key_types::GRANDPA, secret),
+		None => keystore
+			.ed25519_generate_new(key_types::GRANDPA, None)
+			.map_err(|error| error.to_string()),
+	}
+	.map_err(failed)?;
 	let signature = keystore
 		.ed25519_sign(key_types::GRANDPA, &public, statement)
 		.map_err(|error| failed(error.to_string()))?
@@ -255,13 +291,17 @@ fn sr25519_key(
 	keystore: &LocalKeystore,
 	id: KeyTypeId,
 	key: &'static str,
-	seed: Option<&str>,
+	secret: Option<&Secret<'_>>,
 	statement: &[u8],
 ) -> Result<(sr25519::Public, sr25519::Signature), SessionKeysError> {
 	let failed = |reason: String| SessionKeysError::Key { key, reason };
-	let public = keystore
-		.sr25519_generate_new(id, seed)
-		.map_err(|error| failed(error.to_string()))?;
+	let public = match secret {
+		Some(secret) => insert::<sr25519::Pair>(keystore, id, secret),
+		None => keystore
+			.sr25519_generate_new(id, None)
+			.map_err(|error| error.to_string()),
+	}
+	.map_err(failed)?;
 	let signature = keystore
 		.sr25519_sign(id, &public, statement)
 		.map_err(|error| failed(error.to_string()))?
@@ -276,6 +316,13 @@ mod tests {
 	use codec::Decode;
 	use sp_keyring::Sr25519Keyring;
 
+	fn secret(seed: &str) -> Secret<'_> {
+		Secret {
+			seed,
+			password: None,
+		}
+	}
+
 	fn decode(hex_text: &str) -> Vec<u8> {
 		hex::decode(hex_text.strip_prefix("0x").unwrap()).unwrap()
 	}
@@ -285,7 +332,7 @@ mod tests {
 		let dir = tempfile::tempdir().unwrap();
 		let keystore = LocalKeystore::open(dir.path(), None).unwrap();
 		let owner = Sr25519Keyring::Alice.to_account_id();
-		let made = make(&keystore, &owner, Some("//Validator")).unwrap();
+		let made = make(&keystore, &owner, Some(&secret("//Validator"))).unwrap();
 		let keys = SessionKeys::decode(&mut &decode(&made.keys)[..]).unwrap();
 		let proof = decode(&made.proof);
 		assert!(keys.ownership_proof_is_valid(&owner.encode(), &proof));
@@ -306,12 +353,31 @@ mod tests {
 
 	#[test]
 	fn the_same_seed_gives_the_same_keys_and_none_gives_fresh_ones() {
-		let keystore = LocalKeystore::in_memory();
+		let dir = tempfile::tempdir().unwrap();
+		let keystore = LocalKeystore::open(dir.path(), None).unwrap();
 		let owner = Sr25519Keyring::Alice.to_account_id();
-		let keys = |seed| make(&keystore, &owner, seed).unwrap().keys;
-		assert_eq!(keys(Some("//A")), keys(Some("//A")));
-		assert_ne!(keys(Some("//A")), keys(Some("//B")));
-		assert_ne!(keys(None), keys(None));
+		let from = |seed| make(&keystore, &owner, Some(&secret(seed))).unwrap().keys;
+		assert_eq!(from("//A"), from("//A"));
+		assert_ne!(from("//A"), from("//B"));
+		let fresh = || make(&keystore, &owner, None).unwrap().keys;
+		assert_ne!(fresh(), fresh());
+	}
+
+	#[test]
+	fn a_password_is_part_of_the_secret() {
+		let dir = tempfile::tempdir().unwrap();
+		let password = || Some(SecretString::new("long".into()));
+		let keystore = LocalKeystore::open(dir.path(), password()).unwrap();
+		let owner = Sr25519Keyring::Alice.to_account_id();
+		let with = Secret {
+			seed: "//A",
+			password: password(),
+		};
+		let with = make(&keystore, &owner, Some(&with)).unwrap();
+		let plain = tempfile::tempdir().unwrap();
+		let plain = LocalKeystore::open(plain.path(), None).unwrap();
+		let without = make(&plain, &owner, Some(&secret("//A"))).unwrap();
+		assert_ne!(with.keys, without.keys);
 	}
 
 	#[test]

@@ -99,13 +99,8 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 	assert_eq!(stored_daemons(&node), Some(vec![daemon]));
 	let before = finalised(&runtime, &node, 2);
 
-	let methods = query(&runtime, &node, "rpc_methods");
-	let methods: Vec<_> = methods["methods"]
-		.as_array()
-		.unwrap()
-		.iter()
-		.filter_map(|name| name.as_str())
-		.collect();
+	let module = node.rpc_handlers.handle();
+	let methods: Vec<_> = module.method_names().collect();
 	println!("{} RPC methods", methods.len());
 	for name in [
 		"chainHead_v1_follow",
