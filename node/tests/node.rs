@@ -80,25 +80,7 @@ fn stored_daemons(node: &NodeHandle) -> Option<Vec<DaemonAccess>> {
 	Some(Decode::decode(&mut &bytes[..]).unwrap())
 }
 
-#[test]
-fn it_authors_finalises_and_goes_on_after_a_restart() {
-	let dir = tempfile::tempdir().unwrap();
-	let daemon = DaemonAccess {
-		url: b"http://127.0.0.1:9".to_vec(),
-		token: b"secret".to_vec(),
-	};
-
-	let runtime = Runtime::new().unwrap();
-	let node = start(
-		&runtime,
-		dir.path(),
-		Options {
-			daemons: vec![daemon.clone()],
-		},
-	);
-	assert_eq!(stored_daemons(&node), Some(vec![daemon]));
-	let before = finalised(&runtime, &node, 2);
-
+fn check_methods(node: &NodeHandle) {
 	let module = node.rpc_handlers.handle();
 	let methods: Vec<_> = module.method_names().collect();
 	println!("{} RPC methods", methods.len());
@@ -120,6 +102,28 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 	] {
 		assert!(methods.contains(&name), "{name} is missing");
 	}
+}
+
+#[test]
+fn it_authors_finalises_and_goes_on_after_a_restart() {
+	let dir = tempfile::tempdir().unwrap();
+	let daemon = DaemonAccess {
+		url: b"http://127.0.0.1:9".to_vec(),
+		token: b"secret".to_vec(),
+	};
+
+	let runtime = Runtime::new().unwrap();
+	let node = start(
+		&runtime,
+		dir.path(),
+		Options {
+			daemons: vec![daemon.clone()],
+		},
+	);
+	assert_eq!(stored_daemons(&node), Some(vec![daemon]));
+	let before = finalised(&runtime, &node, 2);
+
+	check_methods(&node);
 	let properties = query(&runtime, &node, "system_properties");
 	assert_eq!(properties["tokenDecimals"], 9);
 	assert_eq!(properties["ss58Format"], 42);
