@@ -10,7 +10,7 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use hippius_chain_client::{account_of, signer_from_suri, ChainClient, ChainError, Included};
-use hippius_primitives::{Epoch, ALPHA};
+use hippius_primitives::{Epoch, ALPHA, SS58_PREFIX};
 use serde_json::{json, Value};
 use std::time::Duration;
 
@@ -31,6 +31,16 @@ fn account(suri: &str) -> Result<[u8; 32]> {
 	signer_from_suri(suri)
 		.map(|signer| account_of(&signer))
 		.map_err(|cause| Error::Chain(cause.to_string()))
+}
+
+/// An account as people and JSON-RPC write it.
+fn ss58(account: &[u8; 32]) -> String {
+	// Prefixes below 64 are one byte.
+	let mut bytes = vec![SS58_PREFIX as u8];
+	bytes.extend_from_slice(account);
+	let check = sp_crypto_hashing::blake2_512(&[b"SS58PRE", bytes.as_slice()].concat());
+	bytes.extend_from_slice(check.get(..2).unwrap_or_default());
+	bs58::encode(bytes).into_string()
 }
 
 /// Registers every miner and waits until the network can take files. Returns the map's epoch.
@@ -88,7 +98,7 @@ async fn fund(client: &ChainClient) -> Result<()> {
 async fn register_family(net: &Network, family: u16) -> Result<()> {
 	let full = &net.plan.full_node;
 	let rpc = net.rpc(full.http());
-	let account = format!("0x{}", hex::encode(account(&family_suri(family))?));
+	let account = ss58(&account(&family_suri(family))?);
 	let mut pending = Vec::new();
 	for miner in net.plan.family(family) {
 		let before = next_nonce(&rpc, &account).await?;
@@ -172,6 +182,12 @@ mod tests {
 			.collect();
 		assert_eq!(accounts.len(), usize::from(FAMILIES));
 		assert_ne!(accounts.first().unwrap(), &account(PAYER).unwrap());
+	}
+
+	#[test]
+	fn accounts_are_written_with_prefix_and_checksum() {
+		let alice = ss58(&account(PAYER).unwrap());
+		assert_eq!(alice, "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY");
 	}
 
 	#[test]
