@@ -131,7 +131,7 @@ mod tests {
 
 	#[test]
 	fn an_unknown_network_is_named_in_the_error() {
-		let error = load("/nowhere/spec.json").unwrap_err().to_string();
+		let error = load("/nowhere/spec.json").err().unwrap().to_string();
 		assert!(error.contains("/nowhere/spec.json"), "{error}");
 	}
 }

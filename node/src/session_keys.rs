@@ -385,7 +385,7 @@ mod tests {
 		let error = make(
 			&LocalKeystore::in_memory(),
 			&[0; 32].into(),
-			Some("not a phrase"),
+			Some(&secret("not a phrase")),
 		);
 		assert!(matches!(error, Err(SessionKeysError::Key { .. })));
 	}
