@@ -105,10 +105,13 @@ pub struct PutConfig {
 	/// Stripes of one upload on their way at a time.
 	pub parallel_stripes: usize,
 	/// Stripes held in memory by all uploads, those included whose last shards still travel after
-	/// the acknowledgement; each takes up to 40 MiB.
+	/// the acknowledgement (as far as they do); each takes up to 40 MiB.
 	pub stripes_in_memory: usize,
 	/// A shard must be acknowledged within this many milliseconds.
 	pub shard_timeout_ms: u64,
+	/// While fewer than 20 nodes have a stripe, those that failed are asked again for this many
+	/// milliseconds before the upload fails.
+	pub quorum_timeout_ms: u64,
 	/// Stripe references kept in an object's root stripe (1 to 10000); beyond it they are stored in
 	/// stripes of their own, which makes the root quicker to fetch and a read one step longer.
 	pub root_refs: usize,
@@ -123,6 +126,7 @@ impl Default for PutConfig {
 			parallel_stripes: 3,
 			stripes_in_memory: 8,
 			shard_timeout_ms: 60_000,
+			quorum_timeout_ms: 15_000,
 			root_refs: MAX_ROOT_REFS,
 			settle_ms: 3_000,
 		}
@@ -234,6 +238,7 @@ impl Config {
 			("grid.avoid_ms", self.grid.avoid_ms),
 			("grid.quarantine_ms", self.grid.quarantine_ms),
 			("put.shard_timeout_ms", self.put.shard_timeout_ms),
+			("put.quorum_timeout_ms", self.put.quorum_timeout_ms),
 			("get.hedge_ms", self.get.hedge_ms),
 			("get.stripe_timeout_ms", self.get.stripe_timeout_ms),
 		];

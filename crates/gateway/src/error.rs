@@ -51,7 +51,7 @@ pub enum GetError {
 		have: usize,
 		/// Shards not found.
 		missing: usize,
-		/// Requests that ended without an answer.
+		/// Nodes that gave no answer.
 		silent: usize,
 	},
 	/// The stripe did not come in time.

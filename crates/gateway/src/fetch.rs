@@ -77,8 +77,8 @@ enum Event {
 		started: Instant,
 		result: Result<Bytes, GridError>,
 	},
-	/// Where missing shards are, and how many nodes did not say.
-	Found(Vec<Attempt>, usize),
+	/// Where missing shards are, and which nodes did not say.
+	Found(Vec<Attempt>, Vec<NodeKey>),
 }
 
 /// The state of one gathering.
@@ -90,7 +90,8 @@ struct Gathering<'a> {
 	running: FuturesUnordered<BoxFuture<'a, Event>>,
 	in_flight: HashMap<(usize, NodeKey), Instant>,
 	asked: HashSet<(usize, NodeKey)>,
-	silent: usize,
+	/// Nodes that gave no answer.
+	silent: HashSet<NodeKey>,
 	searched: bool,
 }
 
@@ -125,7 +126,7 @@ impl Fetcher {
 			running: FuturesUnordered::new(),
 			in_flight: HashMap::new(),
 			asked: HashSet::new(),
-			silent: 0,
+			silent: HashSet::new(),
 			searched: false,
 		};
 		let outcome = tokio::time::timeout(self.deadline, gathering.run()).await;
@@ -139,7 +140,7 @@ impl Fetcher {
 				stripe,
 				have,
 				missing,
-				silent: gathering.silent,
+				silent: gathering.silent.len(),
 			}),
 			Err(_) => Err(GetError::TooSlow {
 				part,
@@ -235,7 +236,7 @@ impl Fetcher {
 			}
 		});
 		let mut answers = futures_util::stream::iter(questions).buffer_unordered(SEARCH_WIDTH);
-		let (mut found, mut silent) = (Vec::new(), 0);
+		let (mut found, mut silent) = (Vec::new(), Vec::new());
 		while let Some((node, answer)) = answers.next().await {
 			match answer {
 				Ok(Ok(held)) => {
@@ -250,11 +251,11 @@ impl Fetcher {
 				}
 				Ok(Err(error)) => {
 					self.peers.failed(&node.key, &error);
-					silent += 1;
+					silent.push(node.key);
 				}
 				Err(_) => {
 					self.peers.stalled(&node.key);
-					silent += 1;
+					silent.push(node.key);
 				}
 			}
 		}
@@ -362,13 +363,15 @@ impl<'a> Gathering<'a> {
 						tracing::debug!(stripe = %self.wanted.stripe, slot, %error, "shard not fetched");
 						fetcher.peers.failed(&key, &error);
 						fetcher.metrics.shard_requests_failed.add(1);
-						self.silent += usize::from(error.status().is_none());
+						if error.status().is_none() {
+							self.silent.insert(key);
+						}
 						self.start(1);
 					}
 				}
 			}
 			Event::Found(attempts, silent) => {
-				self.silent += silent;
+				self.silent.extend(silent);
 				// A node asked before may have failed only for a moment.
 				for attempt in &attempts {
 					if !self

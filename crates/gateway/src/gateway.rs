@@ -11,6 +11,7 @@ use crate::{
 };
 use arion_grid::Grid;
 use arion_object::{Link, LinkError, ObjectId, ObjectIdError, LINK_PREFIX};
+use hippius_primitives::TOTAL_SHARDS;
 use std::{str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -29,7 +30,7 @@ pub struct Gateway {
 	pub(crate) put: PutConfig,
 	pub(crate) prefetch: usize,
 	pub(crate) max_object: u64,
-	/// One permit per stripe on its way out.
+	/// One permit per shard on its way out; a stripe begins with 30.
 	pub(crate) put_memory: Arc<Semaphore>,
 	/// One permit per stripe on its way in.
 	pub(crate) get_memory: Arc<Semaphore>,
@@ -107,7 +108,7 @@ impl Gateway {
 			put: config.put.clone(),
 			prefetch: config.get.prefetch,
 			max_object: config.http.max_object,
-			put_memory: Arc::new(Semaphore::new(config.put.stripes_in_memory)),
+			put_memory: Arc::new(Semaphore::new(config.put.stripes_in_memory * TOTAL_SHARDS)),
 			get_memory: Arc::new(Semaphore::new(config.get.stripes_in_memory)),
 			cpu: Arc::new(Semaphore::new(cores)),
 			background,
@@ -153,7 +154,8 @@ impl Gateway {
 
 	/// Waits until no shard of any upload is on its way, not even beyond the quorum.
 	pub async fn settled(&self) {
-		let all = u32::try_from(self.put.stripes_in_memory).unwrap_or(u32::MAX);
+		let all = self.put.stripes_in_memory * TOTAL_SHARDS;
+		let all = u32::try_from(all).unwrap_or(u32::MAX);
 		// An error says that the gateway is closing; that waits by itself.
 		drop(self.put_memory.acquire_many(all).await);
 	}

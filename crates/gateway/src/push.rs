@@ -5,16 +5,22 @@ use crate::{
 	config::PutConfig,
 	error::{Part, PutError},
 	metrics::Metrics,
-	peers::{Peers, Standing},
+	peers::Peers,
 };
-use arion_grid::{GridError, PutAck};
+use arion_grid::{GridError, PutAck, Status};
 use arion_object::{EncodedStripe, StripeRef};
 use bytes::Bytes;
-use hippius_primitives::{coding::WRITE_QUORUM, NodeKey, ShardMeta};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use hippius_primitives::{coding::WRITE_QUORUM, NodeKey, ShardMeta, TOTAL_SHARDS};
+use std::{
+	collections::HashSet,
+	sync::Arc,
+	time::{Duration, Instant},
+};
 use tokio::{sync::OwnedSemaphorePermit, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
+/// Wait before a node that failed is asked again; longer than the transport refuses to dial it.
+const RETRY_PAUSE: Duration = Duration::from_millis(1500);
 /// Reasons kept for an error message.
 const MOST_FAILURES: usize = 3;
 
@@ -24,6 +30,7 @@ pub(crate) struct Pusher {
 	peers: Arc<Peers>,
 	metrics: Arc<Metrics>,
 	shard_timeout: Duration,
+	quorum_timeout: Duration,
 	/// Pushes that go on after their stripe was acknowledged.
 	background: TaskTracker,
 }
@@ -33,19 +40,23 @@ struct Parcel {
 	node: Node,
 	meta: ShardMeta,
 	bytes: Bytes,
+	/// The shard's part of the memory uploads may take.
+	_memory: OwnedSemaphorePermit,
 }
 
 /// How one push ended.
 struct Outcome {
-	key: NodeKey,
+	parcel: Parcel,
 	result: Result<PutAck, GridError>,
 }
 
-/// Acknowledgements so far.
-#[derive(Default)]
-struct Tally {
+/// The state of one stripe.
+struct Push {
+	running: JoinSet<Outcome>,
+	tried: HashSet<NodeKey>,
 	acks: HashSet<NodeKey>,
-	tried: usize,
+	/// Those that may succeed another time.
+	again: Vec<Parcel>,
 	failures: Vec<String>,
 }
 
@@ -63,165 +74,153 @@ impl Pusher {
 			peers,
 			metrics,
 			shard_timeout,
+			quorum_timeout: Duration::from_millis(config.quorum_timeout_ms),
 			background,
 		}
 	}
 
 	/// Pushes a stripe to the nodes of its placement group and returns once at least
 	/// [`WRITE_QUORUM`] distinct nodes said their shard is on disk; the others go on in the
-	/// background, counted in `tail`. `memory` is held until the last shard is gone.
+	/// background, counted in `tail`. Each shard keeps its share of `memory` until it is gone.
 	///
-	/// Nodes that could not be reached a moment ago are asked only if the others are too few.
+	/// While they are too few, those that failed are asked again for a while.
 	pub(crate) async fn push(
 		self: &Arc<Self>,
 		part: Part,
 		stripe: EncodedStripe,
-		memory: OwnedSemaphorePermit,
+		mut memory: OwnedSemaphorePermit,
 		tail: &TaskTracker,
 	) -> Result<StripeRef, PutError> {
 		let layout = self.cluster.current().ok_or(ClusterError::NoMap)?;
 		let reference = stripe.reference(layout.epoch());
-		let id = stripe.stripe;
-		let slots = layout.slots(&id)?;
-		let (mut ready, mut doubtful) = (Vec::new(), Vec::new());
-		let mut unplaced = 0usize;
-		for (slot, bytes) in (0u8..).zip(stripe.shards) {
-			let node = slots
-				.get(usize::from(slot))
-				.copied()
-				.flatten()
-				.and_then(|index| self.cluster.node(index));
-			let (Some(node), Some(meta)) = (node, reference.meta(slot)) else {
-				unplaced += 1;
-				continue;
-			};
-			let standing = self.peers.standing(&node.key);
-			let parcel = Parcel {
-				node,
-				meta,
-				bytes: bytes.into(),
-			};
-			match standing {
-				Standing::Good | Standing::Slow => ready.push(parcel),
-				Standing::Down | Standing::Quarantined => doubtful.push(parcel),
+		let slots = layout.slots(&stripe.stripe)?;
+		let mut push = Push {
+			running: JoinSet::new(),
+			tried: HashSet::new(),
+			acks: HashSet::new(),
+			again: Vec::new(),
+			failures: Vec::new(),
+		};
+		let mut parcels = Vec::new();
+		for ((slot, bytes), index) in (0u8..).zip(stripe.shards).zip(slots) {
+			let node = index.and_then(|index| self.cluster.node(index));
+			if let (Some(node), Some(meta), Some(memory)) =
+				(node, reference.meta(slot), memory.split(1))
+			{
+				let bytes = bytes.into();
+				parcels.push(Parcel {
+					node,
+					meta,
+					bytes,
+					_memory: memory,
+				});
 			}
 		}
-		let mut tally = Tally::default();
-		let mut running = JoinSet::new();
-		self.send(ready, &mut running, &mut tally);
-		self.await_quorum(&mut running, &mut tally).await;
-		let skipped = if tally.acks.len() < WRITE_QUORUM {
-			self.send(doubtful, &mut running, &mut tally);
-			self.await_quorum(&mut running, &mut tally).await;
-			0
-		} else {
-			doubtful.len()
-		};
-		if tally.acks.len() < WRITE_QUORUM {
-			let Tally {
-				acks,
-				tried,
-				failures,
-			} = tally;
-			return Err(PutError::NotEnoughAcks {
-				part,
-				stripe: id,
-				acks: acks.len(),
-				tried,
-				unplaced,
-				failures,
-			});
+		drop(memory);
+		let unplaced = TOTAL_SHARDS - parcels.len();
+		let started = Instant::now();
+		loop {
+			self.send(parcels, &mut push);
+			self.collect(&mut push, WRITE_QUORUM).await;
+			if push.acks.len() >= WRITE_QUORUM {
+				break;
+			}
+			parcels = std::mem::take(&mut push.again);
+			if parcels.is_empty() || started.elapsed() >= self.quorum_timeout {
+				return Err(PutError::NotEnoughAcks {
+					part,
+					stripe: stripe.stripe,
+					acks: push.acks.len(),
+					tried: push.tried.len(),
+					unplaced,
+					failures: push.failures,
+				});
+			}
+			tokio::time::sleep(RETRY_PAUSE).await;
 		}
-		self.metrics.shards_unplaced.add(unplaced + skipped);
-		self.finish_in_background(running, tally, memory, tail);
+		self.metrics.shards_unplaced.add(unplaced);
+		self.finish_in_background(push, tail);
 		Ok(reference)
 	}
 
-	fn send(
-		self: &Arc<Self>,
-		parcels: Vec<Parcel>,
-		running: &mut JoinSet<Outcome>,
-		tally: &mut Tally,
-	) {
-		tally.tried += parcels.len();
-		for Parcel { node, meta, bytes } in parcels {
-			let peer = self.peers.peer(&node);
+	fn send(&self, parcels: Vec<Parcel>, push: &mut Push) {
+		for parcel in parcels {
+			push.tried.insert(parcel.node.key);
+			let peer = self.peers.peer(&parcel.node);
 			let limit = self.shard_timeout;
-			running.spawn(async move {
-				let result = match tokio::time::timeout(limit, peer.put(&meta, bytes)).await {
+			push.running.spawn(async move {
+				let put = peer.put(&parcel.meta, parcel.bytes.clone());
+				let result = match tokio::time::timeout(limit, put).await {
 					Ok(result) => result,
-					Err(_) => Err(GridError::Timeout {
-						peer: node.key,
-						address: node
-							.addresses
-							.first()
-							.copied()
-							.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()),
-						what: "store a shard",
-						after: limit,
-					}),
+					Err(_) => Err(too_slow(&parcel.node, limit)),
 				};
-				Outcome {
-					key: node.key,
-					result,
-				}
+				Outcome { parcel, result }
 			});
 		}
 	}
 
-	/// Until the quorum is reached or nothing runs any more.
-	async fn await_quorum(&self, running: &mut JoinSet<Outcome>, tally: &mut Tally) {
-		while tally.acks.len() < WRITE_QUORUM {
-			match running.join_next().await {
-				Some(Ok(outcome)) => self.count(outcome, tally),
-				Some(Err(crashed)) => tally.note(crashed.to_string()),
+	/// Until so many nodes have acknowledged or nothing runs any more.
+	async fn collect(&self, push: &mut Push, enough: usize) {
+		while push.acks.len() < enough {
+			match push.running.join_next().await {
+				Some(Ok(Outcome {
+					parcel,
+					result: Ok(_),
+				})) => {
+					self.peers.worked(&parcel.node.key);
+					self.metrics.shards_stored.add(1);
+					push.acks.insert(parcel.node.key);
+				}
+				Some(Ok(Outcome {
+					parcel,
+					result: Err(error),
+				})) => {
+					tracing::debug!(%error, "shard not stored");
+					self.peers.failed(&parcel.node.key, &error);
+					push.note(error.to_string());
+					// An answer is final, but for "busy"; silence is not.
+					if error.status().is_none_or(|status| status == Status::Busy) {
+						push.again.push(parcel);
+					}
+				}
+				Some(Err(crashed)) => push.note(crashed.to_string()),
 				None => return,
 			}
 		}
 	}
 
-	fn count(&self, outcome: Outcome, tally: &mut Tally) {
-		match outcome.result {
-			Ok(_) => {
-				self.peers.worked(&outcome.key);
-				self.metrics.shards_stored.add(1);
-				tally.acks.insert(outcome.key);
-			}
-			Err(error) => {
-				tracing::debug!(%error, "shard not stored");
-				self.peers.failed(&outcome.key, &error);
-				tally.note(error.to_string());
-			}
-		}
-	}
-
-	fn finish_in_background(
-		self: &Arc<Self>,
-		mut running: JoinSet<Outcome>,
-		mut tally: Tally,
-		memory: OwnedSemaphorePermit,
-		tail: &TaskTracker,
-	) {
+	/// Lets the rest arrive, and gives those that failed one more chance.
+	fn finish_in_background(self: &Arc<Self>, mut push: Push, tail: &TaskTracker) {
 		let this = self.clone();
 		self.background.spawn(tail.track_future(async move {
-			while let Some(outcome) = running.join_next().await {
-				match outcome {
-					Ok(outcome) => this.count(outcome, &mut tally),
-					Err(crashed) => tally.note(crashed.to_string()),
-				}
+			this.collect(&mut push, usize::MAX).await;
+			if !push.again.is_empty() {
+				tokio::time::sleep(RETRY_PAUSE).await;
+				let again = std::mem::take(&mut push.again);
+				this.send(again, &mut push);
+				this.collect(&mut push, usize::MAX).await;
 			}
-			this.metrics
-				.shards_unplaced
-				.add(tally.tried.saturating_sub(tally.acks.len()));
-			drop(memory);
+			let missing = push.tried.len().saturating_sub(push.acks.len());
+			this.metrics.shards_unplaced.add(missing);
 		}));
 	}
 }
 
-impl Tally {
+impl Push {
 	fn note(&mut self, failure: String) {
 		if self.failures.len() < MOST_FAILURES {
 			self.failures.push(failure);
 		}
+	}
+}
+
+fn too_slow(node: &Node, after: Duration) -> GridError {
+	let nowhere = ([0, 0, 0, 0], 0).into();
+	let address = node.addresses.first().copied().unwrap_or(nowhere);
+	GridError::Timeout {
+		peer: node.key,
+		address,
+		what: "store a shard",
+		after,
 	}
 }

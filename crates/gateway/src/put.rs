@@ -21,6 +21,9 @@ use tokio_util::task::TaskTracker;
 /// A source that gives nothing for this long is given up.
 const SOURCE_IDLE: Duration = Duration::from_secs(120);
 
+/// Permits of the memory semaphore that a stripe begins with: one per shard.
+const STRIPE_PERMITS: u32 = hippius_primitives::TOTAL_SHARDS as u32;
+
 /// What the user says of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Label {
@@ -172,9 +175,9 @@ impl Gateway {
 		let memory = self
 			.put_memory
 			.clone()
-			.acquire_owned()
-			.await
-			.map_err(|_| PutError::Stopping)?;
+			.acquire_many_owned(STRIPE_PERMITS)
+			.await;
+		let memory = memory.map_err(|_| PutError::Stopping)?;
 		let stripe = self
 			.compute(move || encode_stripe(&sealed))
 			.await

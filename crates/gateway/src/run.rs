@@ -200,6 +200,7 @@ impl Running {
 			},
 			_ = &mut serving => Ok(()),
 		};
+		tracing::info!("stopping");
 		stopping.cancel();
 		if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
 			tracing::warn!("running requests were cut off");

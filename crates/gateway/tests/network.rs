@@ -15,7 +15,7 @@ const MIB: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_of_thirty_may_go_and_twenty_one_may_not() {
-	let network = Network::start();
+	let mut network = Network::start();
 	let gateway = network.gateway("a");
 	// Two full stripes and a short one.
 	let bytes = content(25 * MIB + 12_345, 1);
@@ -112,9 +112,11 @@ async fn lies_and_damage_never_reach_the_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_needs_twenty_nodes() {
-	let network = Network::start();
+	let mut network = Network::start();
+	let mut config = Config::default();
+	config.put.quorum_timeout_ms = 1;
 	network.stop(0..10).await;
-	let gateway = network.gateway("a");
+	let gateway = network.gateway_of("a", network.cluster(), config);
 	let bytes = content(700_000, 3);
 	let stored = put(&gateway, &bytes, "").await.unwrap();
 	assert!(get(&gateway, &stored).await.unwrap() == bytes);
@@ -141,8 +143,24 @@ async fn a_write_needs_twenty_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_waits_for_nodes_that_come_back() {
+	let mut network = Network::start();
+	let gateway = network.gateway("a");
+	let bytes = content(700_000, 11);
+	put(&gateway, &bytes, "").await.unwrap();
+	network.stop(0..11).await;
+	let running = tokio::spawn({
+		let (gateway, bytes) = (gateway.clone(), bytes.clone());
+		async move { put(&gateway, &bytes, "").await }
+	});
+	network.restart(10).await;
+	let stored = running.await.unwrap().unwrap();
+	assert!(get(&gateway, &stored).await.unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sizes_and_ranges() {
-	let network = Network::start();
+	let mut network = Network::start();
 	let gateway = network.gateway("a");
 	for len in [0, 1, 65_520, 65_521] {
 		let bytes = content(len, 4);

@@ -12,7 +12,9 @@ use arion_gateway::{
 	run::grid_config,
 	Address, Gateway, GetError, Label, Object, PutError, Stored,
 };
-use arion_grid::{BoxFuture, Grid, GridConfig, Identity, PutAck, ServiceError, ShardService};
+use arion_grid::{
+	BoxFuture, Grid, GridConfig, GridError, Identity, PutAck, ServiceError, ShardService,
+};
 use arion_shard_store::{PutOutcome, ShardStore, StoreConfig, StoreError};
 use bytes::Bytes;
 use futures_util::{stream, TryStreamExt};
@@ -117,7 +119,8 @@ impl ShardService for Service {
 }
 
 pub struct Miner {
-	pub grid: Arc<Grid>,
+	/// `None` while stopped.
+	grid: Option<Arc<Grid>>,
 	pub service: Arc<Service>,
 	pub folder: PathBuf,
 	node: Node,
@@ -208,10 +211,29 @@ impl Network {
 	}
 
 	/// Stops these miners.
-	pub async fn stop(&self, which: impl IntoIterator<Item = usize>) {
+	pub async fn stop(&mut self, which: impl IntoIterator<Item = usize>) {
 		for index in which {
-			self.miners[index].grid.close().await;
+			if let Some(grid) = self.miners[index].grid.take() {
+				grid.close().await;
+			}
 		}
+	}
+
+	/// Starts a stopped miner again: same key, same address, same store.
+	pub async fn restart(&mut self, index: usize) {
+		let miner = &mut self.miners[index];
+		let identity = identity(miner.node.index);
+		let grid = loop {
+			let address = miner.node.addresses[0];
+			match Grid::bind(address, identity.clone(), GridConfig::default()) {
+				Ok(grid) => break grid,
+				// The old socket goes with a task that is just ending.
+				Err(GridError::Bind { .. }) => tokio::task::yield_now().await,
+				Err(error) => panic!("{error}"),
+			}
+		};
+		grid.serve(miner.service.clone()).unwrap();
+		miner.grid = Some(grid);
 	}
 
 	pub fn behave(&self, which: Range<usize>, manner: u8) {
@@ -227,9 +249,7 @@ impl Miner {
 		config.volume_size = 16 << 20;
 		std::fs::create_dir_all(&folder).unwrap();
 		let store = Arc::new(ShardStore::open(&folder, config).unwrap());
-		let seed = [u8::try_from(index).unwrap() + 1; 32];
-		let identity = Arc::new(Identity::from_seed(&seed).unwrap());
-		let grid = Grid::bind(loopback(), identity, GridConfig::default()).unwrap();
+		let grid = Grid::bind(loopback(), identity(index), GridConfig::default()).unwrap();
 		let service = Arc::new(Service {
 			store,
 			manner: AtomicU8::new(HONEST),
@@ -242,7 +262,7 @@ impl Miner {
 			addresses: vec![grid.local_addr()],
 		};
 		Self {
-			grid,
+			grid: Some(grid),
 			service,
 			folder,
 			node,
@@ -268,6 +288,11 @@ impl Miner {
 			}
 		}
 	}
+}
+
+fn identity(index: u32) -> Arc<Identity> {
+	let seed = [u8::try_from(index).unwrap() + 1; 32];
+	Arc::new(Identity::from_seed(&seed).unwrap())
 }
 
 fn loopback() -> SocketAddr {
