@@ -20,6 +20,7 @@ if [ $# -eq 0 ]; then
 	mapfile -t names < <(sed -n 's/^<!-- ci: \(.*\) -->$/\1/p' "$ROOT/README.md" | awk '!seen[$0]++')
 	set -- "${names[@]}"
 fi
+export npm_config_cache=${npm_config_cache:-$HOME/.npm}
 for name in "$@"; do
 	script=$(blocks "$name")
 	[ -n "$script" ] || {
