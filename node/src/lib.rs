@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// The errors of sc-cli and sc-service are large, and every entry point here returns one of them.
+#![allow(clippy::result_large_err)]
 
 pub mod chain_spec;
 pub mod cli;
