@@ -1,8 +1,9 @@
 //! The codec and the plans it decodes by.
 
 use crate::{
-	kernel::LinearMap, matrix::Matrix, CodecError, ShardSet, DATA_SHARDS, PARITY_SHARDS,
-	TOTAL_SHARDS,
+	kernel::{Kernel, LinearMap},
+	matrix::Matrix,
+	CodecError, ShardSet, DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -71,19 +72,40 @@ struct Inner {
 	/// 30 rows, 10 columns; the top ten rows are the identity.
 	generator: Matrix,
 	encoder: LinearMap,
+	kernel: Kernel,
 }
 
 impl Codec {
-	/// A codec. Costs some microseconds; [`Codec::shared`] costs nothing.
+	/// A codec on the fastest kernel. Costs some microseconds; [`Codec::shared`] costs nothing.
 	pub fn new() -> Self {
+		Self::with_kernel(Kernel::best())
+	}
+
+	/// A codec on this kernel, or on the portable one if this machine cannot run it.
+	pub fn with_kernel(kernel: Kernel) -> Self {
+		let kernel = if kernel.is_available() {
+			kernel
+		} else {
+			Kernel::Portable
+		};
 		// The shape is possible, and the fallback could only arise if it were not; codes of other
 		// shapes cannot be built by callers.
 		let generator = Matrix::systematic(DATA_SHARDS, TOTAL_SHARDS)
 			.unwrap_or_else(|| unreachable!("10 of 30 is a possible shape"));
-		let encoder = LinearMap::new(&generator.select(DATA_SHARDS..TOTAL_SHARDS));
+		let encoder = LinearMap::new(&generator.select(DATA_SHARDS..TOTAL_SHARDS), kernel);
+		let inner = Inner {
+			generator,
+			encoder,
+			kernel,
+		};
 		Self {
-			inner: Arc::new(Inner { generator, encoder }),
+			inner: Arc::new(inner),
 		}
+	}
+
+	/// The kernel it runs on.
+	pub fn kernel(&self) -> Kernel {
+		self.inner.kernel
 	}
 
 	/// The codec of this process.
@@ -126,7 +148,8 @@ impl StripeCodec for Codec {
 			.select(sources)
 			.invert()
 			.unwrap_or_else(|| unreachable!("ten distinct rows of the generator are independent"));
-		let map = LinearMap::new(&generator.select(wanted.iter()).multiply(&inverse));
+		let matrix = generator.select(wanted.iter()).multiply(&inverse);
+		let map = LinearMap::new(&matrix, self.inner.kernel);
 		Ok(DecodePlan {
 			sources,
 			wanted,

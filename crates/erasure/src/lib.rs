@@ -20,7 +20,8 @@
 //! # Ok::<(), arion_erasure::CodecError>(())
 //! ```
 
-#![forbid(unsafe_code)]
+// Allowed in the kernels for vector instructions alone.
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 mod codec;
@@ -36,4 +37,5 @@ pub use error::CodecError;
 pub use hippius_primitives::coding::{
 	shard_len, DATA_SHARDS, PARITY_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS,
 };
+pub use kernel::Kernel;
 pub use set::ShardSet;
