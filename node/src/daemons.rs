@@ -265,11 +265,11 @@ mod tests {
 			url: b"http://127.0.0.1:1".to_vec(),
 			token: b"t".to_vec(),
 		};
-		store(Some(&mut storage), &[one.clone()]).unwrap();
+		store(Some(&mut storage), std::slice::from_ref(&one)).unwrap();
 		let found = storage.get(STORAGE_PREFIX, DAEMONS_STORAGE_KEY).unwrap();
 		assert_eq!(
 			Vec::<DaemonAccess>::decode(&mut &found[..]).unwrap(),
-			[one.clone()]
+			std::slice::from_ref(&one)
 		);
 		store(Some(&mut storage), &[]).unwrap();
 		assert_eq!(storage.get(STORAGE_PREFIX, DAEMONS_STORAGE_KEY), None);
