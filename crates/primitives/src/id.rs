@@ -1,6 +1,5 @@
 //! Identifiers: nodes, shards, stripes, placement groups, epochs.
 
-use crate::coding::TOTAL_SHARDS;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
 use scale_info::TypeInfo;
@@ -87,22 +86,11 @@ id32! {
 	ShardId
 }
 id32! {
-	/// Root over the 30 shard ids of a stripe, see [`stripe_id`].
+	/// Root over the 30 shard ids of a stripe, see [`crate::tree`].
 	StripeId
 }
 
-/// BLAKE3 key-derivation context of [`stripe_id`].
-pub const STRIPE_CONTEXT: &str = "hippius arion 2026 stripe id v1";
-
-/// The id of the stripe made of these shards, in slot order: BLAKE3 in key-derivation mode, with
-/// [`STRIPE_CONTEXT`], over the 960 bytes of ids.
-pub fn stripe_id(shards: &[ShardId; TOTAL_SHARDS]) -> StripeId {
-	let mut hasher = blake3::Hasher::new_derive_key(STRIPE_CONTEXT);
-	for shard in shards {
-		hasher.update(shard.as_bytes());
-	}
-	StripeId(*hasher.finalize().as_bytes())
-}
+pub use crate::tree::stripe_id;
 
 /// BLAKE3 of a shard's bytes.
 pub fn shard_id(bytes: &[u8]) -> ShardId {
@@ -128,19 +116,5 @@ mod tests {
 		assert_eq!(ShardId::from_hex(&id.to_string()), Some(id));
 		assert_eq!(ShardId::from_hex("0x12"), None);
 		assert_eq!(ShardId::from_hex(&"zz".repeat(32)), None);
-	}
-
-	#[test]
-	fn stripe_id_depends_on_every_slot_and_their_order() {
-		let ids: [ShardId; TOTAL_SHARDS] = core::array::from_fn(|i| shard_id(&[i as u8]));
-		let root = stripe_id(&ids);
-		for slot in 0..TOTAL_SHARDS {
-			let mut changed = ids;
-			changed[slot].0[31] ^= 1;
-			assert_ne!(stripe_id(&changed), root);
-		}
-		let mut swapped = ids;
-		swapped.swap(3, 4);
-		assert_ne!(stripe_id(&swapped), root);
 	}
 }

@@ -16,6 +16,7 @@ pub mod net;
 pub mod registration;
 pub mod shard;
 pub mod traits;
+pub mod tree;
 
 pub use coding::{DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS, WRITE_QUORUM};
 pub use id::{Epoch, NodeIndex, NodeKey, Pg, ShardId, StripeId};
