@@ -24,6 +24,9 @@ pub mod map;
 pub mod mapper;
 pub mod placement;
 #[cfg(feature = "std")]
+pub mod samples;
+pub mod table;
+#[cfg(feature = "std")]
 pub mod text;
 mod validate;
 
@@ -36,3 +39,4 @@ pub use map::{
 };
 pub use mapper::{DrawMeter, NONE};
 pub use placement::Placement;
+pub use table::{PgTable, Slots};

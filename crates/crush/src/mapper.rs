@@ -57,6 +57,15 @@ pub fn is_out(reweights: &Reweights, device: DeviceId, x: u32) -> bool {
 	}
 }
 
+/// Memory of rule runs, to be used again by the next run.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+	result: Vec<i32>,
+	working: Vec<i32>,
+	chosen: Vec<i32>,
+	leaves: Vec<i32>,
+}
+
 /// Runs rule `rule` for input `x`, asking for `num_rep` items. Entry i of the result is slot i; a hole
 /// is [`NONE`]. A rule that emits buckets gives negative entries.
 pub fn do_rule(
@@ -67,6 +76,21 @@ pub fn do_rule(
 	reweights: &Reweights,
 	meter: &mut DrawMeter,
 ) -> Result<Vec<i32>, MapperError> {
+	let mut work = Workspace::default();
+	do_rule_in(map, rule, x, num_rep, reweights, meter, &mut work)?;
+	Ok(work.result)
+}
+
+/// As [`do_rule`], without allocating once the workspace has grown.
+pub fn do_rule_in<'w>(
+	map: &CrushMap,
+	rule: u32,
+	x: u32,
+	num_rep: u32,
+	reweights: &Reweights,
+	meter: &mut DrawMeter,
+	work: &'w mut Workspace,
+) -> Result<&'w [i32], MapperError> {
 	let rule = map.rule(rule).ok_or(MapperError::NoSuchRule(rule))?;
 	if num_rep > MAX_SLOTS {
 		return Err(MapperError::TooManySlots(num_rep));
@@ -78,10 +102,18 @@ pub fn do_rule(
 		meter,
 	};
 	let limit = num_rep as usize;
-	let mut result = Vec::with_capacity(limit);
-	let mut working: Vec<i32> = Vec::with_capacity(limit.max(1));
-	let mut chosen = alloc::vec![UNDEF; limit];
-	let mut leaves = alloc::vec![UNDEF; limit];
+	let Workspace {
+		result,
+		working,
+		chosen,
+		leaves,
+	} = work;
+	result.clear();
+	working.clear();
+	for vector in [&mut *chosen, &mut *leaves] {
+		vector.clear();
+		vector.resize(limit, UNDEF);
+	}
 	let mut tries = DEFAULT_TRIES;
 	let mut leaf_tries = DEFAULT_LEAF_TRIES;
 	for step in &rule.steps {

@@ -4,7 +4,8 @@ use crate::cluster::{ClusterMap, FailureDomain, FAMILY, HOST};
 use crate::error::{MapperError, PlaceError};
 use crate::hash::hash2;
 use crate::map::{CrushMap, Reweights, Rule, Step};
-use crate::mapper::{do_rule, is_out, DrawMeter, NONE};
+use crate::mapper::{do_rule_in, is_out, DrawMeter, Workspace, NONE};
+use crate::table::Slots;
 use alloc::vec::Vec;
 use hippius_primitives::{Epoch, NodeIndex, Pg, TOTAL_SHARDS};
 
@@ -126,7 +127,22 @@ impl Placement {
 
 	/// As [`Self::up`], with the number of draws it took.
 	pub fn up_counted(&self, pg: Pg) -> Result<(Vec<Option<NodeIndex>>, u64), PlaceError> {
-		self.map_pg(pg, RULE_ALL, SLOTS)
+		let (slots, draws) = self.up_in(pg, &mut Workspace::default())?;
+		Ok((slots.to_vec(), draws))
+	}
+
+	/// As [`Self::up_counted`], with memory that is used again.
+	pub(crate) fn up_in(&self, pg: Pg, work: &mut Workspace) -> Result<(Slots, u64), PlaceError> {
+		self.map_pg(pg, RULE_ALL, SLOTS, work)
+	}
+
+	pub(crate) fn check_pg(&self, pg: Pg) -> Result<(), PlaceError> {
+		let pg_num = self.pg_num;
+		if pg < pg_num {
+			Ok(())
+		} else {
+			Err(PlaceError::UnknownPg { pg, pg_num })
+		}
 	}
 
 	/// The slots the node holds, by ascending placement group. A node that is not in the map holds
@@ -136,10 +152,11 @@ impl Placement {
 			return Ok(Vec::new());
 		};
 		let first = zone * self.per_zone;
+		let rule = RULE_ALL + 1 + u32::from(zone);
+		let mut work = Workspace::default();
 		let mut held = Vec::new();
 		for pg in 0..self.pg_num {
-			let rule = RULE_ALL + 1 + u32::from(zone);
-			let (slots, _) = self.map_pg(pg, rule, usize::from(self.per_zone))?;
+			let (slots, _) = self.map_pg(pg, rule, usize::from(self.per_zone), &mut work)?;
 			if let Some(at) = slots.iter().position(|slot| *slot == Some(node)) {
 				held.push((pg, first + at as u8));
 			}
@@ -156,30 +173,28 @@ impl Placement {
 		Some(self.nodes[at].1)
 	}
 
+	/// The first `count` slots of the result are those of the rule.
 	fn map_pg(
 		&self,
 		pg: Pg,
 		rule: u32,
 		count: usize,
-	) -> Result<(Vec<Option<NodeIndex>>, u64), PlaceError> {
-		if pg >= self.pg_num {
-			return Err(PlaceError::UnknownPg {
-				pg,
-				pg_num: self.pg_num,
-			});
-		}
+		work: &mut Workspace,
+	) -> Result<(Slots, u64), PlaceError> {
+		self.check_pg(pg)?;
 		let x = hash2(pg, self.pool);
 		let mut meter = DrawMeter::new(self.max_draws);
-		let items = do_rule(
+		let items = do_rule_in(
 			&self.map,
 			rule,
 			x,
 			count as u32,
 			&self.reweights,
 			&mut meter,
+			work,
 		)
 		.map_err(|error: MapperError| PlaceError::Mapper { pg, error })?;
-		let slots = check(pg, &items, count, |node| is_out(&self.reweights, node, x))?;
+		let slots = check(pg, items, count, |node| is_out(&self.reweights, node, x))?;
 		Ok((slots, meter.spent()))
 	}
 }
@@ -191,17 +206,16 @@ fn check(
 	items: &[i32],
 	count: usize,
 	is_out: impl Fn(i32) -> bool,
-) -> Result<Vec<Option<NodeIndex>>, PlaceError> {
-	if items.len() != count {
+) -> Result<Slots, PlaceError> {
+	let mut slots = [None; SLOTS];
+	if items.len() != count || count > SLOTS {
 		return Err(PlaceError::Slots {
 			pg,
 			given: items.len(),
 		});
 	}
-	let mut slots = Vec::with_capacity(count);
-	for (at, &item) in items.iter().enumerate() {
+	for (at, (slot, &item)) in slots.iter_mut().zip(items).enumerate() {
 		if item == NONE {
-			slots.push(None);
 			continue;
 		}
 		let node = NodeIndex::try_from(item).map_err(|_| PlaceError::NotANode { pg, item })?;
@@ -211,7 +225,7 @@ fn check(
 		if is_out(item) {
 			return Err(PlaceError::NodeOut { pg, node });
 		}
-		slots.push(Some(node));
+		*slot = Some(node);
 	}
 	Ok(slots)
 }
@@ -223,10 +237,10 @@ mod tests {
 	#[test]
 	fn a_wrong_mapping_is_an_error() {
 		let never = |_| false;
-		assert_eq!(
-			check(1, &[4, NONE, 5], 3, never),
-			Ok(alloc::vec![Some(4), None, Some(5)])
-		);
+		let mut slots = [None; SLOTS];
+		slots[0] = Some(4);
+		slots[2] = Some(5);
+		assert_eq!(check(1, &[4, NONE, 5], 3, never), Ok(slots));
 		assert_eq!(
 			check(1, &[4, 5], 3, never),
 			Err(PlaceError::Slots { pg: 1, given: 2 })
