@@ -26,6 +26,7 @@
 
 mod codec;
 mod error;
+mod fused;
 mod gf;
 mod kernel;
 mod matrix;
@@ -34,6 +35,7 @@ mod stripe;
 
 pub use codec::{Codec, DecodePlan, StripeCodec};
 pub use error::CodecError;
+pub use fused::{FusedError, HashingEncoder, COLUMN_ALIGN};
 pub use hippius_primitives::coding::{
 	shard_len, DATA_SHARDS, PARITY_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS,
 };
