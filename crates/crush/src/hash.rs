@@ -48,7 +48,11 @@ pub const fn hash3(a: u32, b: u32, c: u32) -> u32 {
 /// compiler can run them side by side.
 #[inline(always)]
 pub fn hash3_lanes<const N: usize>(a: u32, ids: &[i32; N], c: u32) -> [u32; N] {
-	core::array::from_fn(|lane| hash3(a, ids[lane] as u32, c))
+	let mut hashes = [0; N];
+	for (hash, id) in hashes.iter_mut().zip(ids) {
+		*hash = hash3(a, *id as u32, c);
+	}
+	hashes
 }
 
 #[cfg(test)]

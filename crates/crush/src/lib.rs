@@ -18,6 +18,8 @@ extern crate alloc;
 
 pub mod cluster;
 pub mod error;
+#[cfg(feature = "std")]
+mod fast;
 pub mod hash;
 pub mod ln;
 pub mod map;
@@ -25,6 +27,7 @@ pub mod mapper;
 pub mod placement;
 #[cfg(feature = "std")]
 pub mod samples;
+mod straw;
 pub mod table;
 #[cfg(feature = "std")]
 pub mod text;

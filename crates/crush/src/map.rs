@@ -146,6 +146,8 @@ pub struct CrushMap {
 	children: Vec<u32>,
 	args: Vec<ChooseArgs>,
 	rules: Vec<Rule>,
+	#[cfg(feature = "std")]
+	fast: crate::fast::FastStraws,
 }
 
 /// In `children`: the item is a device. In `Entry::args`: there are none.
@@ -213,6 +215,11 @@ impl CrushMap {
 			children: Vec::with_capacity(total),
 			args: Vec::new(),
 			rules,
+			#[cfg(feature = "std")]
+			fast: crate::fast::FastStraws::new(buckets.iter().map(|bucket| {
+				let items = bucket.items.iter().map(|item| (item.id, item.weight));
+				bucket.args.is_none().then_some(items)
+			})),
 		};
 		for bucket in &buckets {
 			for item in &bucket.items {
@@ -291,6 +298,12 @@ impl CrushMap {
 		self.entries[at].kind
 	}
 
+	/// What is drawn from natively.
+	#[cfg(feature = "std")]
+	pub(crate) fn fast(&self) -> &crate::fast::FastStraws {
+		&self.fast
+	}
+
 	/// Items of the bucket at `at`.
 	pub(crate) fn straws(&self, at: usize) -> Straws<'_> {
 		let entry = &self.entries[at];
@@ -363,9 +376,15 @@ impl Reweights {
 
 	/// The device's reweight.
 	pub fn get(&self, device: DeviceId) -> u32 {
-		self.0
-			.binary_search_by_key(&device, |(device, _)| *device)
-			.map_or(0, |at| self.0[at].1)
+		// Numbers mostly follow each other without gaps, so that the device stands where it would then.
+		let first = self.0.first().map_or(0, |(first, _)| *first);
+		match self.0.get(device.wrapping_sub(first) as usize) {
+			Some((found, weight)) if *found == device => *weight,
+			_ => self
+				.0
+				.binary_search_by_key(&device, |(device, _)| *device)
+				.map_or(0, |at| self.0[at].1),
+		}
 	}
 }
 

@@ -4,11 +4,9 @@
 //! below them. [`UNDEF`] marks a slot still open, [`NONE`] a hole.
 
 use crate::error::MapperError;
-use crate::hash::{hash2, hash3, hash3_lanes};
-use crate::ln::{ln, LN_ONE};
-use crate::map::{
-	CrushMap, DeviceId, Reweights, Step, Straws, DEFAULT_TRIES, MAX_SLOTS, WEIGHT_ONE,
-};
+use crate::hash::hash2;
+use crate::map::{CrushMap, DeviceId, Reweights, Step, DEFAULT_TRIES, MAX_SLOTS, WEIGHT_ONE};
+use crate::straw::{Compact, Draw};
 use alloc::vec::Vec;
 
 /// A hole: no device for this slot.
@@ -17,9 +15,6 @@ pub const NONE: i32 = 0x7fff_ffff;
 const UNDEF: i32 = 0x7fff_fffe;
 /// Leaf tries of an indep step unless set; of a firstn step too, as the profile descends once.
 const DEFAULT_LEAF_TRIES: u32 = 1;
-/// Items hashed side by side. WebAssembly without vectors gains nothing from more than one.
-const LANES: usize = if cfg!(target_family = "wasm") { 1 } else { 8 };
-
 /// Counts draws, the unit of work of a mapping, against a cap.
 #[derive(Clone, Debug)]
 pub struct DrawMeter {
@@ -64,6 +59,7 @@ pub struct Workspace {
 	working: Vec<i32>,
 	chosen: Vec<i32>,
 	leaves: Vec<i32>,
+	descents: Vec<Walk>,
 }
 
 /// Runs rule `rule` for input `x`, asking for `num_rep` items. Entry i of the result is slot i; a hole
@@ -91,86 +87,40 @@ pub fn do_rule_in<'w>(
 	meter: &mut DrawMeter,
 	work: &'w mut Workspace,
 ) -> Result<&'w [i32], MapperError> {
-	let rule = map.rule(rule).ok_or(MapperError::NoSuchRule(rule))?;
-	if num_rep > MAX_SLOTS {
-		return Err(MapperError::TooManySlots(num_rep));
-	}
-	let mut run = Run {
+	#[cfg(feature = "std")]
+	let draw = crate::fast::Fast::new();
+	#[cfg(not(feature = "std"))]
+	let draw = Compact;
+	let run = Run {
 		map,
 		x,
 		reweights,
 		meter,
+		draw,
 	};
-	let limit = num_rep as usize;
-	let Workspace {
-		result,
-		working,
-		chosen,
-		leaves,
-	} = work;
-	result.clear();
-	working.clear();
-	for vector in [&mut *chosen, &mut *leaves] {
-		vector.clear();
-		vector.resize(limit, UNDEF);
-	}
-	let mut tries = DEFAULT_TRIES;
-	let mut leaf_tries = DEFAULT_LEAF_TRIES;
-	for step in &rule.steps {
-		match *step {
-			Step::Take(item) => {
-				working.clear();
-				working.push(item);
-			}
-			Step::SetChooseTries(0) | Step::SetChooseleafTries(0) => {}
-			Step::SetChooseTries(count) => tries = count,
-			Step::SetChooseleafTries(count) => leaf_tries = count,
-			Step::Choose {
-				leaf,
-				indep,
-				count,
-				kind,
-			} => {
-				let wanted = if count > 0 {
-					count
-				} else {
-					num_rep as i32 + count
-				};
-				let wanted = wanted.max(0) as usize;
-				let mut filled = 0;
-				for bucket in working.iter().filter_map(|item| map.entry(*item)) {
-					let choice = Choice {
-						bucket,
-						wanted,
-						kind,
-						tries,
-						leaf_tries,
-						leaf,
-					};
-					let out = &mut chosen[filled..];
-					let out2 = &mut leaves[filled..];
-					filled += if indep {
-						let room = wanted.min(out.len());
-						run.indep(&choice, &mut out[..room], &mut out2[..room])?;
-						room
-					} else {
-						run.firstn(&choice, out, out2)?
-					};
-				}
-				working.clear();
-				working.extend_from_slice(if leaf {
-					&leaves[..filled]
-				} else {
-					&chosen[..filled]
-				});
-			}
-			Step::Emit => {
-				let room = limit - result.len();
-				result.extend(working.drain(..).take(room));
-			}
-		}
-	}
-	Ok(result)
+	run.rule(rule, num_rep, work)
+}
+
+/// As [`do_rule`], always the way the runtime does it; for comparing the two.
+#[doc(hidden)]
+pub fn do_rule_compact(
+	map: &CrushMap,
+	rule: u32,
+	x: u32,
+	num_rep: u32,
+	reweights: &Reweights,
+	meter: &mut DrawMeter,
+) -> Result<Vec<i32>, MapperError> {
+	let mut work = Workspace::default();
+	let run = Run {
+		map,
+		x,
+		reweights,
+		meter,
+		draw: Compact,
+	};
+	run.rule(rule, num_rep, &mut work)?;
+	Ok(work.result)
 }
 
 /// One choose step applied to one bucket.
@@ -187,8 +137,19 @@ struct Choice {
 	leaf: bool,
 }
 
-/// Where a descent ended.
+/// A descent on its way.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+	slot: u32,
+	r: u32,
+	state: Descent,
+}
+
+/// Where a descent stands, or ended.
+#[derive(Clone, Copy, Debug)]
 enum Descent {
+	/// At a bucket to draw from.
+	At(usize),
 	/// At an item of the wanted type; with its entry if it is a bucket.
 	Found { item: i32, entry: Option<usize> },
 	/// At an empty bucket: another round may do better.
@@ -197,47 +158,171 @@ enum Descent {
 	Dead,
 }
 
-struct Run<'a> {
+struct Run<'a, D> {
 	map: &'a CrushMap,
 	x: u32,
 	reweights: &'a Reweights,
 	meter: &'a mut DrawMeter,
+	draw: D,
 }
 
-impl Run<'_> {
+impl<D: Draw> Run<'_, D> {
+	fn rule<'w>(
+		mut self,
+		rule: u32,
+		num_rep: u32,
+		work: &'w mut Workspace,
+	) -> Result<&'w [i32], MapperError> {
+		let rule = self.map.rule(rule).ok_or(MapperError::NoSuchRule(rule))?;
+		if num_rep > MAX_SLOTS {
+			return Err(MapperError::TooManySlots(num_rep));
+		}
+		let limit = num_rep as usize;
+		let Workspace {
+			result,
+			working,
+			chosen,
+			leaves,
+			descents,
+		} = work;
+		result.clear();
+		working.clear();
+		for vector in [&mut *chosen, &mut *leaves] {
+			vector.clear();
+			vector.resize(limit, UNDEF);
+		}
+		let mut tries = DEFAULT_TRIES;
+		let mut leaf_tries = DEFAULT_LEAF_TRIES;
+		for step in &rule.steps {
+			match *step {
+				Step::Take(item) => {
+					working.clear();
+					working.push(item);
+				}
+				Step::SetChooseTries(0) | Step::SetChooseleafTries(0) => {}
+				Step::SetChooseTries(count) => tries = count,
+				Step::SetChooseleafTries(count) => leaf_tries = count,
+				Step::Choose {
+					leaf,
+					indep,
+					count,
+					kind,
+				} => {
+					let wanted = if count > 0 {
+						count
+					} else {
+						num_rep as i32 + count
+					};
+					let wanted = wanted.max(0) as usize;
+					let mut filled = 0;
+					for bucket in working.iter().filter_map(|item| self.map.entry(*item)) {
+						let choice = Choice {
+							bucket,
+							wanted,
+							kind,
+							tries,
+							leaf_tries,
+							leaf,
+						};
+						let out = &mut chosen[filled..];
+						let out2 = &mut leaves[filled..];
+						filled += if indep {
+							let room = wanted.min(out.len());
+							self.indep(&choice, &mut out[..room], &mut out2[..room], descents)?;
+							room
+						} else {
+							self.firstn(&choice, out, out2)?
+						};
+					}
+					working.clear();
+					working.extend_from_slice(if leaf {
+						&leaves[..filled]
+					} else {
+						&chosen[..filled]
+					});
+				}
+				Step::Emit => {
+					let room = limit - result.len();
+					result.extend(working.drain(..).take(room));
+				}
+			}
+		}
+		Ok(result)
+	}
+
 	fn is_out(&self, device: DeviceId) -> bool {
 		is_out(self.reweights, device, self.x)
 	}
 
 	/// Draws from bucket to bucket, with the same `r` on every level, until an item of type `kind`.
 	/// Ends, because types fall on the way down.
+	#[inline(always)]
 	fn descend(
 		&mut self,
-		mut bucket: usize,
+		bucket: usize,
 		r: u32,
 		kind: u16,
 		position: usize,
 	) -> Result<Descent, MapperError> {
-		loop {
-			let straws = self.map.straws(bucket);
-			// An empty bucket costs a draw too, so that no round is free.
-			self.meter.spend(straws.ids.len().max(1))?;
-			if straws.ids.is_empty() {
-				return Ok(Descent::Empty);
-			}
-			let at = straw2(&straws, self.x, r, position);
-			let entry = straws.child(at);
-			if entry.map_or(0, |entry| self.map.kind(entry)) == kind {
-				return Ok(Descent::Found {
-					item: straws.ids[at],
-					entry,
-				});
-			}
-			match entry {
-				Some(entry) => bucket = entry,
-				None => return Ok(Descent::Dead),
+		let mut state = Descent::At(bucket);
+		while let Descent::At(bucket) = state {
+			state = self.step(bucket, r, kind, position)?;
+		}
+		Ok(state)
+	}
+
+	/// One draw of a descent.
+	#[inline(always)]
+	fn step(
+		&mut self,
+		bucket: usize,
+		r: u32,
+		kind: u16,
+		position: usize,
+	) -> Result<Descent, MapperError> {
+		let straws = self.map.straws(bucket);
+		// An empty bucket costs a draw too, so that no round is free.
+		self.meter.spend(straws.ids.len().max(1))?;
+		if straws.ids.is_empty() {
+			return Ok(Descent::Empty);
+		}
+		let at = self.draw.draw(self.map, bucket, self.x, r, position);
+		let entry = straws.child(at);
+		if entry.map_or(0, |entry| self.map.kind(entry)) == kind {
+			let item = straws.ids[at];
+			return Ok(Descent::Found { item, entry });
+		}
+		Ok(entry.map_or(Descent::Dead, Descent::At))
+	}
+
+	/// The descents of a round for every open slot. They depend on nothing that the round decides, so
+	/// they go down together, level by level: draws that do not wait for each other overlap.
+	fn descend_all(
+		&mut self,
+		choice: &Choice,
+		round: u32,
+		out: &[i32],
+		walks: &mut Vec<Walk>,
+	) -> Result<(), MapperError> {
+		walks.clear();
+		let first = (choice.wanted as u32).wrapping_mul(round);
+		let open = (0u32..).zip(out).filter(|(_, item)| **item == UNDEF);
+		walks.extend(open.map(|(slot, _)| Walk {
+			slot,
+			r: slot.wrapping_add(first),
+			state: Descent::At(choice.bucket),
+		}));
+		let mut going = true;
+		while going {
+			going = false;
+			for walk in &mut *walks {
+				if let Descent::At(bucket) = walk.state {
+					walk.state = self.step(bucket, walk.r, choice.kind, 0)?;
+					going |= matches!(walk.state, Descent::At(_));
+				}
 			}
 		}
+		Ok(())
 	}
 
 	/// Fills `out` (and `leaves`) slot by slot, round by round; a slot keeps its position, and one that
@@ -247,6 +332,7 @@ impl Run<'_> {
 		choice: &Choice,
 		out: &mut [i32],
 		leaves: &mut [i32],
+		walks: &mut Vec<Walk>,
 	) -> Result<(), MapperError> {
 		out.fill(UNDEF);
 		leaves.fill(UNDEF);
@@ -255,13 +341,11 @@ impl Run<'_> {
 			if open == 0 {
 				break;
 			}
-			for slot in 0..out.len() {
-				if out[slot] != UNDEF {
-					continue;
-				}
-				let r = (slot as u32).wrapping_add((choice.wanted as u32).wrapping_mul(round));
-				match self.descend(choice.bucket, r, choice.kind, 0)? {
-					Descent::Empty => continue,
+			self.descend_all(choice, round, out, walks)?;
+			for Walk { slot, r, state } in walks.iter().copied() {
+				let slot = slot as usize;
+				match state {
+					Descent::Empty | Descent::At(_) => continue,
 					Descent::Dead => {
 						out[slot] = NONE;
 						leaves[slot] = NONE;
@@ -331,7 +415,7 @@ impl Run<'_> {
 			for failures in 0..choice.tries {
 				let r = (slot as u32).wrapping_add(failures);
 				let (item, entry) = match self.descend(choice.bucket, r, choice.kind, placed)? {
-					Descent::Empty => continue,
+					Descent::Empty | Descent::At(_) => continue,
 					Descent::Dead => break,
 					Descent::Found { item, entry } => (item, entry),
 				};
@@ -374,54 +458,5 @@ impl Run<'_> {
 			}
 		}
 		Ok(None)
-	}
-}
-
-/// The index of the item that draws the longest straw; the earlier one of equals, the first if all
-/// weigh nothing.
-///
-/// A straw is `(ln(u) - 2^48) / weight`, truncated toward zero: never positive, so the longest is the
-/// one with the smallest magnitude.
-fn straw2(straws: &Straws<'_>, x: u32, r: u32, position: usize) -> usize {
-	let (blocks, rest) = straws.hash_ids().as_chunks::<LANES>();
-	let weights = straws.weights(position);
-	let mut best = Best {
-		at: 0,
-		length: u64::MAX,
-	};
-	for (block, ids) in blocks.iter().enumerate() {
-		let first = block * LANES;
-		let hashes = hash3_lanes(x, ids, r);
-		for (lane, (hash, weight)) in hashes.iter().zip(&weights[first..]).enumerate() {
-			best.consider(first + lane, *hash, *weight);
-		}
-	}
-	let first = blocks.len() * LANES;
-	for (lane, (id, weight)) in rest.iter().zip(&weights[first..]).enumerate() {
-		best.consider(first + lane, hash3(x, *id as u32, r), *weight);
-	}
-	best.at
-}
-
-struct Best {
-	at: usize,
-	/// Magnitude of its straw.
-	length: u64,
-}
-
-impl Best {
-	#[inline(always)]
-	fn consider(&mut self, at: usize, hash: u32, weight: u32) {
-		if weight == 0 {
-			return;
-		}
-		let gap = LN_ONE - ln(hash as u16);
-		let weight = u64::from(weight);
-		// Says the same as `gap / weight < self.length`, without dividing for every loser. A product
-		// that does not fit is above any gap.
-		if gap < self.length.saturating_mul(weight) {
-			self.at = at;
-			self.length = gap / weight;
-		}
 	}
 }

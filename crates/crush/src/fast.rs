@@ -1,0 +1,194 @@
+//! Drawing straws natively: items hashed side by side, logarithms from a table, no divisions and no
+//! branches on drawn values.
+//!
+//! The division `floor(gap / weight)` becomes a multiplication with a reciprocal made when the map is
+//! laid out. For a bucket whose weights are at most `2^bits`, let `reciprocal` be
+//! `ceil(2^(49 + bits) / weight)`, that is `(2^(49 + bits) + e) / weight` with `0 <= e < weight`. Then
+//! `gap * reciprocal / 2^(49 + bits)` exceeds `gap / weight` by `gap * e / (weight * 2^(49 + bits))`,
+//! which is less than `1 / weight`, because `gap < 2^49` and `e < 2^bits`. A fraction with the
+//! denominator `weight` that grows by less than `1 / weight` keeps its whole part: the result is exact.
+
+use crate::hash::hash3_lanes;
+use crate::ln::{ln, LN_ONE};
+use crate::map::CrushMap;
+use crate::straw::{straw2, Draw};
+use std::sync::OnceLock;
+
+/// Items are laid out in groups of this many.
+const GROUP: usize = 4;
+/// A gap is at most `2^48`, so below `2^GAP_BITS`.
+const GAP_BITS: u32 = 49;
+/// What gaps are shifted by, so that the high half of a product is a product shifted by `GAP_BITS`.
+const GAP_SHIFT: u32 = 64 - GAP_BITS;
+/// Above every length, and small enough to have an index below it in a word.
+const NO_STRAW: u64 = 1 << 55;
+
+type GapTable = [u64; 1 << 16];
+
+/// `(2^48 - ln(u)) << GAP_SHIFT` for every `u`: 512 KiB, made once for the whole process.
+fn gaps() -> &'static GapTable {
+	static GAPS: OnceLock<Box<GapTable>> = OnceLock::new();
+	GAPS.get_or_init(|| {
+		let mut table = Box::new([0; 1 << 16]);
+		for (u, gap) in (0..=u16::MAX).zip(table.iter_mut()) {
+			*gap = (LN_ONE - ln(u)) << GAP_SHIFT;
+		}
+		table
+	})
+}
+
+/// The items of a map's buckets as one array per number, each bucket filled up to whole groups with
+/// items that never win. 12 bytes for an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FastStraws {
+	/// By the map's entries.
+	buckets: Vec<FastBucket>,
+	ids: Vec<[i32; GROUP]>,
+	/// See above; 0 for a weight of 0.
+	reciprocals: Vec<[u64; GROUP]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FastBucket {
+	/// First group.
+	start: u32,
+	/// Groups; none if the bucket is not laid out here.
+	groups: u16,
+	bits: u16,
+}
+
+impl FastStraws {
+	/// Lays out buckets of these items, id and weight, in the order of the map's entries. `None`
+	/// stands for a bucket that is always drawn the other way.
+	pub(crate) fn new<I: Iterator<Item = (i32, u32)> + Clone>(
+		buckets: impl Iterator<Item = Option<I>>,
+	) -> Self {
+		let mut all = Self {
+			buckets: Vec::new(),
+			ids: Vec::new(),
+			reciprocals: Vec::new(),
+		};
+		for items in buckets {
+			let start = all.ids.len() as u32;
+			let bits = items.and_then(|items| all.add(items)).unwrap_or(0);
+			let groups = all.ids.len() - start as usize;
+			all.buckets.push(FastBucket {
+				start,
+				groups: groups as u16,
+				bits,
+			});
+		}
+		all
+	}
+
+	/// Adds a bucket's items; `None` and nothing added if some reciprocal does not fit.
+	fn add(&mut self, items: impl Iterator<Item = (i32, u32)> + Clone) -> Option<u16> {
+		let heaviest = items.clone().map(|(_, weight)| weight).max()?;
+		let bits = u64::from(heaviest).next_power_of_two().trailing_zeros();
+		let reciprocal = |weight: u32| match weight {
+			0 => Some(0),
+			_ => u64::try_from((1u128 << (GAP_BITS + bits)).div_ceil(weight.into())).ok(),
+		};
+		if items
+			.clone()
+			.any(|(_, weight)| reciprocal(weight).is_none())
+		{
+			return None;
+		}
+		let mut rest = items.map(|(id, weight)| (id, reciprocal(weight).unwrap_or(0)));
+		while let Some(first) = rest.next() {
+			let mut group = [(0, 0); GROUP];
+			group[0] = first;
+			for (slot, item) in group[1..].iter_mut().zip(&mut rest) {
+				*slot = item;
+			}
+			self.ids.push(group.map(|(id, _)| id));
+			self.reciprocals
+				.push(group.map(|(_, reciprocal)| reciprocal));
+		}
+		Some(bits as u16)
+	}
+}
+
+/// Draws from [`FastStraws`].
+#[derive(Clone, Copy)]
+pub(crate) struct Fast {
+	gaps: &'static GapTable,
+}
+
+impl Fast {
+	pub(crate) fn new() -> Self {
+		Self { gaps: gaps() }
+	}
+
+	/// The smallest of `length << 8 | index` of some items.
+	#[inline(always)]
+	fn shortest<const N: usize>(
+		self,
+		ids: &[[i32; GROUP]],
+		reciprocals: &[[u64; GROUP]],
+		key: Key,
+	) -> u64 {
+		let mut items = [0; N];
+		items.copy_from_slice(ids.as_flattened());
+		let hashes = hash3_lanes(key.x, &items, key.r);
+		let mut best = u64::MAX;
+		let reciprocals = reciprocals.as_flattened().iter().zip(key.first..);
+		for (hash, (reciprocal, at)) in hashes.iter().zip(reciprocals) {
+			let gap = self.gaps[usize::from(*hash as u16)];
+			let product = ((u128::from(gap) * u128::from(*reciprocal)) >> 64) as u64;
+			let length = if *reciprocal == 0 {
+				NO_STRAW
+			} else {
+				product >> key.bits
+			};
+			best = best.min(length << 8 | at);
+		}
+		best
+	}
+}
+
+/// What a group is drawn with.
+#[derive(Clone, Copy)]
+struct Key {
+	x: u32,
+	r: u32,
+	bits: u16,
+	/// Index of the first item in its bucket.
+	first: u64,
+}
+
+impl Draw for Fast {
+	#[inline(always)]
+	fn draw(self, map: &CrushMap, bucket: usize, x: u32, r: u32, position: usize) -> usize {
+		let straws = map.fast();
+		let FastBucket {
+			start,
+			groups,
+			bits,
+		} = straws.buckets[bucket];
+		if groups == 0 {
+			return straw2(&map.straws(bucket), x, r, position);
+		}
+		let range = start as usize..start as usize + usize::from(groups);
+		let ids = straws.ids[range.clone()].chunks(2);
+		let reciprocals = straws.reciprocals[range].chunks(2);
+		let mut best = u64::MAX;
+		let mut key = Key {
+			x,
+			r,
+			bits,
+			first: 0,
+		};
+		for (ids, reciprocals) in ids.zip(reciprocals) {
+			best = best.min(if ids.len() == 2 {
+				self.shortest::<{ 2 * GROUP }>(ids, reciprocals, key)
+			} else {
+				self.shortest::<GROUP>(ids, reciprocals, key)
+			});
+			key.first += 2 * GROUP as u64;
+		}
+		// The index, of at most 256 items.
+		(best & 0xff) as usize
+	}
+}
