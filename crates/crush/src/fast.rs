@@ -192,3 +192,63 @@ impl Draw for Fast {
 		(best & 0xff) as usize
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use proptest::prelude::*;
+
+	/// Length by the table and the reciprocal, for a bucket with these two weights.
+	fn length(heaviest: u32, weight: u32, u: u16) -> Option<u64> {
+		let items = [(1, heaviest), (2, weight)];
+		let straws = FastStraws::new([Some(items.into_iter())].into_iter());
+		let bucket = straws.buckets[0];
+		(bucket.groups > 0).then(|| {
+			let product = u128::from(gaps()[usize::from(u)]) * u128::from(straws.reciprocals[0][1]);
+			(product >> 64) as u64 >> bucket.bits
+		})
+	}
+
+	#[test]
+	fn extreme_weights_divide_exactly() {
+		let around = |bits: u32| {
+			let power = 1u64 << bits;
+			[power - 1, power, power + 1].map(|weight| weight.clamp(1, u32::MAX.into()) as u32)
+		};
+		let weights: Vec<u32> = (0..=32).flat_map(around).collect();
+		let mut laid_out = 0;
+		for &heaviest in &weights {
+			for &weight in weights.iter().filter(|weight| **weight <= heaviest) {
+				for u in [0, 1, 2, 255, 256, 40_000, 65_534, 65_535] {
+					let expected = (LN_ONE - ln(u)) / u64::from(weight);
+					if let Some(length) = length(heaviest, weight, u) {
+						laid_out += 1;
+						assert_eq!(length, expected, "{heaviest} {weight} {u}");
+						assert!(length < NO_STRAW);
+					} else {
+						assert!(heaviest / weight >= 1 << 13, "{heaviest} {weight}");
+					}
+				}
+			}
+		}
+		assert!(laid_out > 10_000);
+	}
+
+	proptest! {
+		#[test]
+		fn every_weight_divides_exactly(
+			a in 1u32..,
+			below in 0u32..14,
+			part in any::<u32>(),
+			us in prop::collection::vec(any::<u16>(), 64),
+		) {
+			let weight = (a >> below).saturating_sub(part % 7).max(1);
+			for u in us {
+				let expected = (LN_ONE - ln(u)) / u64::from(weight);
+				if let Some(length) = length(a, weight, u) {
+					prop_assert_eq!(length, expected);
+				}
+			}
+		}
+	}
+}

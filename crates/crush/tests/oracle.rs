@@ -16,7 +16,7 @@ use codec::{Decode, Encode};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, fmt::Write, fs, io::Read, path::PathBuf, process::Command};
+use std::{collections::HashMap, fmt::Write, fs, io::Read, path::PathBuf};
 
 /// The folder of the records.
 fn oracles() -> Option<PathBuf> {
@@ -216,7 +216,7 @@ fn the_binary_prints_the_same() {
 		let map = dir
 			.join("maps")
 			.join(format!("{}.txt", entry["map"].as_str().unwrap()));
-		let output = Command::new(env!("CARGO_BIN_EXE_crush-map"))
+		let output = std::process::Command::new(env!("CARGO_BIN_EXE_crush-map"))
 			.arg("--map")
 			.arg(map)
 			.args(options.split(' '))
