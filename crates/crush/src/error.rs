@@ -5,8 +5,8 @@ use crate::map::{
 	MAX_RULE_STEPS, MAX_SLOTS, MAX_TRIES, MAX_WEIGHT_SETS, WEIGHT_ONE,
 };
 use crate::placement::SLOTS;
-use core::fmt;
-use hippius_primitives::{NodeIndex, Pg};
+use core::{fmt, ops::Range};
+use hippius_primitives::{Epoch, NodeIndex, Pg};
 
 /// Why a map is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -405,6 +405,64 @@ impl fmt::Display for PlaceError {
 	}
 }
 
+/// Why two tables of slots cannot be compared, or a plan not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiffError {
+	/// The tables are of other placement groups. After a change of their number, map the new groups to
+	/// the old ones they came from first.
+	OtherGroups {
+		/// Groups of the old table.
+		old: Range<Pg>,
+		/// Groups of the new table.
+		new: Range<Pg>,
+	},
+	/// The plan begins at another epoch than the table's.
+	OtherEpoch {
+		/// Epoch of the table.
+		table: Epoch,
+		/// Epoch the plan begins at.
+		plan: Epoch,
+	},
+	/// The table has no such slot, or another holder in it than the plan takes it from.
+	OtherHolder {
+		/// The group.
+		pg: Pg,
+		/// The slot.
+		slot: u8,
+	},
+	/// The slots of an epoch could not be computed.
+	Place {
+		/// The epoch.
+		epoch: Epoch,
+		/// Why.
+		error: PlaceError,
+	},
+}
+
+impl fmt::Display for DiffError {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		match self {
+			Self::OtherGroups { old, new } => write!(
+				f,
+				"placement groups {}..{} cannot be compared with {}..{}",
+				old.start, old.end, new.start, new.end
+			),
+			Self::OtherEpoch { table, plan } => {
+				write!(
+					f,
+					"the plan begins at epoch {plan}, the table is of epoch {table}"
+				)
+			}
+			Self::OtherHolder { pg, slot } => write!(
+				f,
+				"slot {slot} of placement group {pg} is not held by whom the plan takes it from"
+			),
+			Self::Place { epoch, error } => write!(f, "epoch {epoch}: {error}"),
+		}
+	}
+}
+
+impl core::error::Error for DiffError {}
 impl core::error::Error for MapError {}
 impl core::error::Error for MapperError {}
 impl core::error::Error for PlaceError {}

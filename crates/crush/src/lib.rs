@@ -17,6 +17,7 @@
 extern crate alloc;
 
 pub mod cluster;
+pub mod diff;
 pub mod error;
 #[cfg(feature = "std")]
 mod fast;
@@ -36,7 +37,8 @@ mod validate;
 pub use cluster::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
 };
-pub use error::{MapError, MapperError, PlaceError};
+pub use diff::{diff, RepairPlan, SlotMove};
+pub use error::{DiffError, MapError, MapperError, PlaceError};
 pub use map::{
 	Bucket, BucketId, ChooseArgs, CrushMap, DeviceId, Item, Reweights, Rule, Step, WEIGHT_ONE,
 };

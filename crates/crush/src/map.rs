@@ -283,6 +283,11 @@ impl CrushMap {
 		self.ids.iter().copied().filter(|id| *id >= 0)
 	}
 
+	/// Number of buckets.
+	pub(crate) fn buckets_len(&self) -> usize {
+		self.entries.len()
+	}
+
 	/// Where the bucket stands.
 	pub(crate) fn entry(&self, id: BucketId) -> Option<usize> {
 		if id >= 0 {

@@ -87,14 +87,48 @@ pub fn do_rule_in<'w>(
 	meter: &mut DrawMeter,
 	work: &'w mut Workspace,
 ) -> Result<&'w [i32], MapperError> {
+	let devices = Devices {
+		map,
+		reweights,
+		live: None,
+	};
+	do_rule_on(devices, rule, x, num_rep, meter, work)
+}
+
+/// How many items of a type could give a device, for some buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+	/// The type.
+	pub(crate) kind: u16,
+	/// By the map's entries; `u32::MAX` where it is not known.
+	pub(crate) counts: Vec<u32>,
+}
+
+/// What rules run on.
+#[derive(Clone, Copy)]
+pub(crate) struct Devices<'a> {
+	pub(crate) map: &'a CrushMap,
+	pub(crate) reweights: &'a Reweights,
+	/// Ends searches in vain early. The items found are the same without it; the draws are not.
+	pub(crate) live: Option<&'a Live>,
+}
+
+/// As [`do_rule_in`].
+pub(crate) fn do_rule_on<'w>(
+	devices: Devices<'_>,
+	rule: u32,
+	x: u32,
+	num_rep: u32,
+	meter: &mut DrawMeter,
+	work: &'w mut Workspace,
+) -> Result<&'w [i32], MapperError> {
 	#[cfg(feature = "std")]
 	let draw = crate::fast::Fast::new();
 	#[cfg(not(feature = "std"))]
 	let draw = Compact;
 	let run = Run {
-		map,
+		devices,
 		x,
-		reweights,
 		meter,
 		draw,
 	};
@@ -112,10 +146,14 @@ pub fn do_rule_compact(
 	meter: &mut DrawMeter,
 ) -> Result<Vec<i32>, MapperError> {
 	let mut work = Workspace::default();
-	let run = Run {
+	let devices = Devices {
 		map,
-		x,
 		reweights,
+		live: None,
+	};
+	let run = Run {
+		devices,
+		x,
 		meter,
 		draw: Compact,
 	};
@@ -159,9 +197,8 @@ enum Descent {
 }
 
 struct Run<'a, D> {
-	map: &'a CrushMap,
+	devices: Devices<'a>,
 	x: u32,
-	reweights: &'a Reweights,
 	meter: &'a mut DrawMeter,
 	draw: D,
 }
@@ -173,7 +210,11 @@ impl<D: Draw> Run<'_, D> {
 		num_rep: u32,
 		work: &'w mut Workspace,
 	) -> Result<&'w [i32], MapperError> {
-		let rule = self.map.rule(rule).ok_or(MapperError::NoSuchRule(rule))?;
+		let rule = self
+			.devices
+			.map
+			.rule(rule)
+			.ok_or(MapperError::NoSuchRule(rule))?;
 		if num_rep > MAX_SLOTS {
 			return Err(MapperError::TooManySlots(num_rep));
 		}
@@ -215,7 +256,10 @@ impl<D: Draw> Run<'_, D> {
 					};
 					let wanted = wanted.max(0) as usize;
 					let mut filled = 0;
-					for bucket in working.iter().filter_map(|item| self.map.entry(*item)) {
+					for bucket in working
+						.iter()
+						.filter_map(|item| self.devices.map.entry(*item))
+					{
 						let choice = Choice {
 							bucket,
 							wanted,
@@ -251,7 +295,7 @@ impl<D: Draw> Run<'_, D> {
 	}
 
 	fn is_out(&self, device: DeviceId) -> bool {
-		is_out(self.reweights, device, self.x)
+		is_out(self.devices.reweights, device, self.x)
 	}
 
 	/// Draws from bucket to bucket, with the same `r` on every level, until an item of type `kind`.
@@ -280,15 +324,17 @@ impl<D: Draw> Run<'_, D> {
 		kind: u16,
 		position: usize,
 	) -> Result<Descent, MapperError> {
-		let straws = self.map.straws(bucket);
+		let straws = self.devices.map.straws(bucket);
 		// An empty bucket costs a draw too, so that no round is free.
 		self.meter.spend(straws.ids.len().max(1))?;
 		if straws.ids.is_empty() {
 			return Ok(Descent::Empty);
 		}
-		let at = self.draw.draw(self.map, bucket, self.x, r, position);
+		let at = self
+			.draw
+			.draw(self.devices.map, bucket, self.x, r, position);
 		let entry = straws.child(at);
-		if entry.map_or(0, |entry| self.map.kind(entry)) == kind {
+		if entry.map_or(0, |entry| self.devices.map.kind(entry)) == kind {
 			let item = straws.ids[at];
 			return Ok(Descent::Found { item, entry });
 		}
@@ -337,8 +383,13 @@ impl<D: Draw> Run<'_, D> {
 		out.fill(UNDEF);
 		leaves.fill(UNDEF);
 		let mut open = out.len();
+		let mut found = 0;
+		// Once every item that could give a device has given one, the other slots stay holes.
+		let live = self.devices.live.filter(|live| live.kind == choice.kind);
+		let live = live.and_then(|live| live.counts.get(choice.bucket).copied());
+		let live = live.unwrap_or(u32::MAX);
 		for round in 0..choice.tries {
-			if open == 0 {
+			if open == 0 || (choice.leaf && found >= live) {
 				break;
 			}
 			self.descend_all(choice, round, out, walks)?;
@@ -370,6 +421,7 @@ impl<D: Draw> Run<'_, D> {
 						}
 						out[slot] = item;
 						open -= 1;
+						found += 1;
 					}
 				}
 			}

@@ -1,10 +1,10 @@
 //! Slots of placement groups, computed from a cluster map.
 
-use crate::cluster::{ClusterMap, FailureDomain, FAMILY, HOST};
+use crate::cluster::{ClusterMap, FailureDomain, FamilyBucket, HostBucket, FAMILY, HOST};
 use crate::error::{MapperError, PlaceError};
 use crate::hash::hash2;
 use crate::map::{CrushMap, Reweights, Rule, Step};
-use crate::mapper::{do_rule_in, is_out, DrawMeter, Workspace, NONE};
+use crate::mapper::{do_rule_on, is_out, Devices, DrawMeter, Live, Workspace, NONE};
 use crate::table::Slots;
 use alloc::vec::Vec;
 use hippius_primitives::{Epoch, NodeIndex, Pg, TOTAL_SHARDS};
@@ -25,8 +25,43 @@ pub struct Placement {
 	max_draws: u64,
 	map: CrushMap,
 	reweights: Reweights,
+	/// Failure domains with a node that is not out, for every zone.
+	live: Live,
 	/// Node and position of its zone, by ascending node.
 	nodes: Vec<(NodeIndex, u8)>,
+}
+
+/// Type of the buckets that are failure domains.
+pub(crate) fn kind(domain: FailureDomain) -> u16 {
+	match domain {
+		FailureDomain::Host => HOST,
+		FailureDomain::Family => FAMILY,
+	}
+}
+
+/// Failure domains of each zone that have a node with a reweight above 0.
+fn live(cluster: &ClusterMap, map: &CrushMap) -> Live {
+	let host_lives = |host: &HostBucket| host.nodes.iter().any(|node| node.reweight > 0);
+	let mut counts = alloc::vec![u32::MAX; map.buckets_len()];
+	for zone in &cluster.zones {
+		let live = match cluster.rule.failure_domain {
+			FailureDomain::Host => {
+				let hosts = zone.families.iter().flat_map(|family| &family.hosts);
+				hosts.filter(|host| host_lives(host)).count()
+			}
+			FailureDomain::Family => {
+				let lives = |family: &&FamilyBucket| family.hosts.iter().any(host_lives);
+				zone.families.iter().filter(lives).count()
+			}
+		};
+		if let Some(count) = map.entry(zone.id).and_then(|at| counts.get_mut(at)) {
+			*count = live as u32;
+		}
+	}
+	Live {
+		kind: kind(cluster.rule.failure_domain),
+		counts,
+	}
 }
 
 /// The rules of [`ClusterMap::crush`].
@@ -36,10 +71,7 @@ pub(crate) fn rules(cluster: &ClusterMap) -> Vec<Rule> {
 		Step::SetChooseleafTries(rule.chooseleaf_tries),
 		Step::SetChooseTries(rule.choose_tries),
 	];
-	let kind = match rule.failure_domain {
-		FailureDomain::Host => HOST,
-		FailureDomain::Family => FAMILY,
-	};
+	let kind = kind(rule.failure_domain);
 	let count = i32::from(rule.per_zone);
 	let zones: Vec<[Step; 3]> = cluster
 		.zones
@@ -94,6 +126,7 @@ impl Placement {
 			pool: cluster.pool,
 			per_zone: cluster.rule.per_zone,
 			max_draws: cluster.rule.max_draws.into(),
+			live: live(cluster, &map),
 			map,
 			reweights,
 			nodes,
@@ -118,6 +151,11 @@ impl Placement {
 	/// Whether the map has the node.
 	pub fn contains(&self, node: NodeIndex) -> bool {
 		self.zone_position(node).is_some()
+	}
+
+	/// The node's health, 16.16 ([`MapNode::reweight`](crate::MapNode)); 0 if it is not in the map.
+	pub fn reweight(&self, node: NodeIndex) -> u32 {
+		i32::try_from(node).map_or(0, |node| self.reweights.get(node))
 	}
 
 	/// The nodes of a placement group, one entry per slot; `None` where no node was found.
@@ -184,16 +222,13 @@ impl Placement {
 		self.check_pg(pg)?;
 		let x = hash2(pg, self.pool);
 		let mut meter = DrawMeter::new(self.max_draws);
-		let items = do_rule_in(
-			&self.map,
-			rule,
-			x,
-			count as u32,
-			&self.reweights,
-			&mut meter,
-			work,
-		)
-		.map_err(|error: MapperError| PlaceError::Mapper { pg, error })?;
+		let devices = Devices {
+			map: &self.map,
+			reweights: &self.reweights,
+			live: Some(&self.live),
+		};
+		let items = do_rule_on(devices, rule, x, count as u32, &mut meter, work)
+			.map_err(|error: MapperError| PlaceError::Mapper { pg, error })?;
 		let slots = check(pg, items, count, |node| is_out(&self.reweights, node, x))?;
 		Ok((slots, meter.spent()))
 	}

@@ -30,14 +30,14 @@ use crate::cluster::{
 };
 use crate::error::MapError;
 use crate::map::{Bucket, CrushMap, Item, Reweights, Rule, Step, WEIGHT_ONE};
-use crate::placement::SLOTS;
+use crate::placement::{kind, SLOTS};
 use alloc::vec::Vec;
 
 /// Rule of [`one_root`]: 30 hosts anywhere.
 pub const RULE_BY_HOST: u32 = 0;
 /// Rule of [`one_root`]: 30 families anywhere.
 pub const RULE_BY_FAMILY: u32 = 1;
-/// Rule of [`one_root`]: all zones in drawn order, then families in each.
+/// Rule of [`one_root`]: all zones in drawn order, then failure domains in each.
 pub const RULE_TWO_STEPS: u32 = 2;
 /// Rule of [`one_root`]: one take per zone, as [`ClusterMap`] does it.
 pub const RULE_TAKES: u32 = 3;
@@ -157,6 +157,7 @@ pub fn one_root(cluster: &ClusterMap) -> Result<(CrushMap, Reweights), MapError>
 	let root = buckets.iter().map(|bucket| bucket.id).min().unwrap_or(0) - 1;
 	buckets.push(Bucket::new(root, ROOT, zones));
 	let per_zone = i32::from(cluster.rule.per_zone);
+	let domain = kind(cluster.rule.failure_domain);
 	let choose = |leaf, count, kind| Step::Choose {
 		leaf,
 		indep: true,
@@ -167,7 +168,7 @@ pub fn one_root(cluster: &ClusterMap) -> Result<(CrushMap, Reweights), MapError>
 	let takes = cluster.zones.iter().flat_map(|zone| {
 		[
 			Step::Take(zone.id),
-			choose(true, per_zone, FAMILY),
+			choose(true, per_zone, domain),
 			Step::Emit,
 		]
 	});
@@ -182,7 +183,7 @@ pub fn one_root(cluster: &ClusterMap) -> Result<(CrushMap, Reweights), MapError>
 			RULE_TWO_STEPS,
 			from_root(&[
 				choose(false, cluster.zones.len() as i32, ZONE),
-				choose(true, per_zone, FAMILY),
+				choose(true, per_zone, domain),
 			]),
 		),
 		(RULE_TAKES, takes.collect()),

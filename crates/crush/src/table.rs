@@ -38,6 +38,10 @@ impl PgTable {
 		self.epoch
 	}
 
+	pub(crate) fn set_epoch(&mut self, epoch: Epoch) {
+		self.epoch = epoch;
+	}
+
 	/// The placement groups in the table.
 	pub fn pgs(&self) -> Range<Pg> {
 		self.first..self.first.saturating_add(self.rows.len() as u32)

@@ -170,3 +170,49 @@ fn the_cap_is_met_at_the_same_draw() {
 		assert!(found.copied().all(|node| out.get(node) > 0));
 	}
 }
+
+proptest! {
+	#![proptest_config(ProptestConfig::with_cases(24))]
+
+	/// A placement stops looking once nothing more can be found; the slots are those of the rule run to
+	/// its bitter end.
+	#[test]
+	fn an_early_end_changes_no_slot(
+		seed in any::<u64>(),
+		health in prop::collection::vec(prop_oneof![Just(0u32), Just(0), Just(0), 1..=WEIGHT_ONE], 1..40),
+		by_host in any::<bool>(),
+		first in 0u32..1000,
+	) {
+		let mut cluster = samples::small();
+		if by_host {
+			cluster.rule.failure_domain = arion_crush::FailureDomain::Host;
+		}
+		cluster.rule.max_draws = arion_crush::cluster::MAX_DRAWS;
+		let mut health = health.into_iter().cycle().skip((seed % 40) as usize);
+		for zone in &mut cluster.zones {
+			for family in &mut zone.families {
+				// All nodes of most families are alike, so that domains die too.
+				let alike = health.next().unwrap_or(0);
+				let mixed = health.next() == Some(0);
+				for node in family.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
+					node.reweight = if mixed { alike } else { health.next().unwrap_or(0) };
+				}
+			}
+		}
+		let placement = cluster.placement().unwrap();
+		let (map, out) = samples::one_root(&cluster).unwrap();
+		for pg in first..first + 4 {
+			let x = arion_crush::hash::hash2(pg, cluster.pool);
+			let (slots, draws) = placement.up_counted(pg).unwrap();
+			let mut meter = DrawMeter::new(10_000_000);
+			let rule = samples::RULE_TAKES;
+			let items = do_rule(&map, rule, x, 30, &out, &mut meter).unwrap();
+			let items: Vec<_> = items
+				.into_iter()
+				.map(|item| (item != arion_crush::NONE).then_some(item as u32))
+				.collect();
+			prop_assert_eq!(slots, items);
+			prop_assert!(draws <= meter.spent());
+		}
+	}
+}
