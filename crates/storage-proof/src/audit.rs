@@ -11,7 +11,7 @@
 //! | together | 2500 |
 
 use crate::{
-	chunk::CHUNK_LEN,
+	chunk::CHUNK_BYTES,
 	mmr::MAX_BATCH_DEPTH,
 	shape::Climb,
 	stripes::{entry_root, MAX_STRIPE_DEPTH},
@@ -184,7 +184,7 @@ impl AuditProof {
 				start,
 				len: shard_len,
 			})?;
-		let chunk = inside / CHUNK_LEN as u64;
+		let chunk = inside / CHUNK_BYTES;
 
 		let shard = self.chunk.root(shard_len, chunk)?;
 		let entry = StripeEntry {

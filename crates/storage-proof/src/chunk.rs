@@ -1,7 +1,7 @@
 //! One chunk of a shard against the shard's id.
 
 use crate::{
-	outboard::{Outboard, CHUNKS_PER_GROUP, GROUP_LEN},
+	outboard::{Outboard, CHUNKS_PER_GROUP, GROUP_BYTES},
 	shape::Climb,
 	Hash, ProofError,
 };
@@ -14,13 +14,17 @@ use scale_info::TypeInfo;
 
 /// Bytes of a BLAKE3 chunk.
 pub const CHUNK_LEN: usize = 1024;
+/// The same as a length.
+pub(crate) const CHUNK_BYTES: u64 = CHUNK_LEN as u64;
 /// Most siblings on the way from a chunk to its shard's id: a shard has at most 1024 chunks.
 pub const MAX_CHUNK_DEPTH: u32 = 10;
 
 /// A chunk and the siblings on its way up, lowest first.
 ///
 /// BLAKE3 hashes a chunk together with its number, and the shard's length gives the shape of the
-/// tree, so the proof holds for one place of one shard only.
+/// tree, so the proof holds for one place of one shard only. It does not prove the length, except
+/// for the last chunk: most chunks have the same way up in shards of similar lengths. The length
+/// comes from the ledger, and whoever signs for a shard compares it with what he holds.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -33,7 +37,7 @@ pub struct ChunkProof {
 
 /// Chunks of `len` bytes; BLAKE3 has one, empty, for no bytes.
 pub(crate) fn chunk_count(len: u64) -> u64 {
-	len.div_ceil(CHUNK_LEN as u64).max(1)
+	len.div_ceil(CHUNK_BYTES).max(1)
 }
 
 /// Where chunk `index` of a shard of `shard_len` bytes lies, and how many chunks there are.
@@ -45,8 +49,8 @@ fn chunk_place(shard_len: u64, index: u64) -> Result<(u64, u64, u64), ProofError
 	if index >= chunks {
 		return Err(ProofError::ChunkIndex { index, chunks });
 	}
-	let start = index.saturating_mul(CHUNK_LEN as u64);
-	let len = shard_len.saturating_sub(start).min(CHUNK_LEN as u64);
+	let start = index.saturating_mul(CHUNK_BYTES);
+	let len = shard_len.saturating_sub(start).min(CHUNK_BYTES);
 	Ok((start, len, chunks))
 }
 
@@ -77,7 +81,7 @@ impl ChunkProof {
 		let (start, len, chunks) = chunk_place(shard.len() as u64, index)?;
 		let mut path = Vec::with_capacity(MAX_CHUNK_DEPTH as usize);
 		for step in Climb::new(index, chunks) {
-			let width = (CHUNK_LEN as u64)
+			let width = CHUNK_BYTES
 				.checked_shl(step.level)
 				.ok_or(ProofError::ShardLength(shard.len() as u64))?;
 			let first = step.sibling.saturating_mul(width);
@@ -96,14 +100,14 @@ impl ChunkProof {
 	pub fn from_group(outboard: &Outboard, group: &[u8], index: u64) -> Result<Self, ProofError> {
 		let (start, len, chunks) = chunk_place(outboard.shard_len(), index)?;
 		let group_index = index / CHUNKS_PER_GROUP;
-		let group_start = group_index.saturating_mul(GROUP_LEN as u64);
+		let group_start = group_index.saturating_mul(GROUP_BYTES);
 		if !outboard.group_matches(group_index, group) {
 			return Err(ProofError::GroupMismatch(group_index));
 		}
 		let mut path = Vec::with_capacity(MAX_CHUNK_DEPTH as usize);
 		let group_level = CHUNKS_PER_GROUP.ilog2();
 		for step in Climb::new(index, chunks).take_while(|step| step.level < group_level) {
-			let width = (CHUNK_LEN as u64).checked_shl(step.level).unwrap_or(0);
+			let width = CHUNK_BYTES.checked_shl(step.level).unwrap_or(0);
 			let first = step.sibling.saturating_mul(width);
 			let bytes = part(group, first.saturating_sub(group_start), width)
 				.ok_or(ProofError::GroupMismatch(group_index))?;

@@ -43,6 +43,7 @@ mod error;
 pub mod hasher;
 pub mod mmr;
 pub mod outboard;
+pub mod sample;
 mod shape;
 pub mod shards;
 pub mod slice;

@@ -16,27 +16,31 @@ use hippius_primitives::ShardId;
 
 /// Bytes of a group, the smallest piece that is verified alone on the wire.
 pub const GROUP_LEN: usize = 16 * 1024;
+/// The same as a length.
+pub(crate) const GROUP_BYTES: u64 = GROUP_LEN as u64;
 /// Chunks of a group.
 pub const CHUNKS_PER_GROUP: u64 = 16;
 /// Bytes of a pair.
 pub const PAIR_LEN: usize = 64;
+/// The same as a length.
+pub(crate) const PAIR_BYTES: u64 = PAIR_LEN as u64;
 
 /// Groups of `len` bytes; one, empty, for no bytes.
 pub fn group_count(len: u64) -> u64 {
-	len.div_ceil(GROUP_LEN as u64).max(1)
+	len.div_ceil(GROUP_BYTES).max(1)
 }
 
 /// Bytes of the outboard of `len` bytes.
 pub fn outboard_len(len: u64) -> u64 {
 	group_count(len)
 		.saturating_sub(1)
-		.saturating_mul(PAIR_LEN as u64)
+		.saturating_mul(PAIR_BYTES)
 }
 
 /// Where group `index` of `len` bytes lies.
 pub fn group_bytes(len: u64, index: u64) -> Range<u64> {
-	let start = index.saturating_mul(GROUP_LEN as u64).min(len);
-	start..start.saturating_add(GROUP_LEN as u64).min(len)
+	let start = index.saturating_mul(GROUP_BYTES).min(len);
+	start..start.saturating_add(GROUP_BYTES).min(len)
 }
 
 /// A subtree: its first group, its groups, and where its pair stands in the outboard.
@@ -233,7 +237,7 @@ impl OutboardBuilder {
 	/// Bytes seen so far.
 	pub fn seen(&self) -> u64 {
 		(self.values.len() as u64)
-			.saturating_mul(GROUP_LEN as u64)
+			.saturating_mul(GROUP_BYTES)
 			.saturating_add(self.filled as u64)
 	}
 
@@ -254,7 +258,7 @@ impl OutboardBuilder {
 	fn close(&mut self) {
 		use blake3::hazmat::HasherExt;
 		self.values.push(self.group.finalize_non_root());
-		self.group.reset();
+		self.group = blake3::Hasher::new();
 		self.filled = 0;
 		self.group.set_input_offset(self.seen());
 	}

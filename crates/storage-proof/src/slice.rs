@@ -8,7 +8,9 @@
 
 use crate::{
 	chunk::{parent_value, subtree_value},
-	outboard::{group_bytes, group_count, split_pair, Outboard, Subtree, GROUP_LEN, PAIR_LEN},
+	outboard::{
+		group_bytes, group_count, split_pair, Outboard, Subtree, GROUP_BYTES, PAIR_BYTES, PAIR_LEN,
+	},
 	Hash,
 };
 use alloc::vec::Vec;
@@ -100,8 +102,7 @@ pub fn covering_groups(len: u64, bytes: Range<u64>) -> Option<Range<u64>> {
 	if bytes.is_empty() || bytes.end > len {
 		return None;
 	}
-	let group = GROUP_LEN as u64;
-	Some(bytes.start / group..bytes.end.div_ceil(group))
+	Some(bytes.start / GROUP_BYTES..bytes.end.div_ceil(GROUP_BYTES))
 }
 
 /// The parts of the slice of groups `range` of a shard of `len` bytes, for senders that read from
@@ -133,7 +134,7 @@ pub fn slice_parts(
 						.filter(|child| meets(child, &range)),
 				);
 				Some(SlicePart::Pair {
-					offset: tree.pair.saturating_mul(PAIR_LEN as u64),
+					offset: tree.pair.saturating_mul(PAIR_BYTES),
 				})
 			}
 		}
@@ -148,7 +149,7 @@ pub fn slice_len(len: u64, range: Range<u64>) -> Result<u64, SliceError> {
 	check_range(len, &range)?;
 	let first = group_bytes(len, range.start).start;
 	let end = group_bytes(len, range.end.saturating_sub(1)).end;
-	let pairs = pairs_met(len, &range).saturating_mul(PAIR_LEN as u64);
+	let pairs = pairs_met(len, &range).saturating_mul(PAIR_BYTES);
 	Ok(end.saturating_sub(first).saturating_add(pairs))
 }
 
@@ -193,7 +194,7 @@ pub fn encode_slice(
 	let mut slice = Vec::with_capacity(slice_len(len, range.clone())? as usize);
 	for part in slice_parts(len, range)? {
 		let bytes = match part {
-			SlicePart::Pair { offset } => outboard.pair(offset / PAIR_LEN as u64),
+			SlicePart::Pair { offset } => outboard.pair(offset / PAIR_BYTES),
 			SlicePart::Group { offset, len, .. } => {
 				shard.get(offset as usize..offset.saturating_add(len) as usize)
 			}

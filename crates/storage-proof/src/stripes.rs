@@ -2,15 +2,12 @@
 
 use crate::{
 	shape::Climb,
-	sum::{fill, join, Sibling, SumNode, Tag},
+	sum::{fill, join, Sibling, SumNode, Tag, SUM_UNIT},
 	Batch, ProofError, SumHasher,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use hippius_primitives::{
-	coding::{SHARD_ALIGN, SHARD_LEN},
-	StripeId,
-};
+use hippius_primitives::{coding::SHARD_LEN, StripeId};
 use scale_info::TypeInfo;
 
 /// Most stripes of one batch, 640 GiB of data; so a path has at most [`MAX_STRIPE_DEPTH`] steps.
@@ -43,10 +40,10 @@ impl ShardLen {
 	/// [`ProofError::ShardLength`] if no shard is that long.
 	pub fn new(bytes: u64) -> Result<Self, ProofError> {
 		let refused = ProofError::ShardLength(bytes);
-		if !bytes.is_multiple_of(SHARD_ALIGN as u64) || bytes > SHARD_LEN as u64 {
+		if !bytes.is_multiple_of(SUM_UNIT) || bytes > SHARD_LEN as u64 {
 			return Err(refused);
 		}
-		let units = (bytes / SHARD_ALIGN as u64).checked_sub(1).ok_or(refused)?;
+		let units = (bytes / SUM_UNIT).checked_sub(1).ok_or(refused)?;
 		Ok(Self(u16::try_from(units).map_err(|_| refused)?))
 	}
 
@@ -55,9 +52,7 @@ impl ShardLen {
 	/// # Errors
 	/// [`ProofError::ShardLength`] if what was decoded is longer than any shard.
 	pub fn bytes(&self) -> Result<u64, ProofError> {
-		let bytes = u64::from(self.0)
-			.saturating_add(1)
-			.saturating_mul(SHARD_ALIGN as u64);
+		let bytes = u64::from(self.0).saturating_add(1).saturating_mul(SUM_UNIT);
 		if bytes > SHARD_LEN as u64 {
 			return Err(ProofError::ShardLength(bytes));
 		}
