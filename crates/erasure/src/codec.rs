@@ -1,44 +1,107 @@
 //! The codec and the plans it decodes by.
 
 use crate::{
-	kernel::{Kernel, LinearMap},
-	matrix::Matrix,
+	kernel::{Kernel, Map, Route, Stores},
+	matrix::{Interpolation, Row},
 	CodecError, ShardSet, DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS,
 };
+use core::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Encodes and recovers the shards of a stripe. All buffers of a call have the same length, which
 /// may be any, and nothing is allocated per call.
+///
+/// Every byte column is coded by itself, so any range of columns can be encoded or recovered alone:
+/// buffers may be parts of shards, if all are the same part.
+///
+/// Shards in one buffer should not start at a multiple of a large power of two from each other,
+/// or they compete for the same lines of a cache: [`crate::StripeBuffer`] spaces them well.
 pub trait StripeCodec {
-	/// Computes the twenty parity shards, slots 10 to 29, of ten data shards.
+	/// Computes the twenty parity shards, slots 10 to 29, of ten data shards, and writes them as
+	/// `stores` says.
 	///
 	/// # Errors
 	/// [`CodecError::LengthMismatch`] if the lengths differ; no output is written then.
-	fn encode(
+	fn encode_with(
 		&self,
 		data: &[&[u8]; DATA_SHARDS],
 		parity: &mut [&mut [u8]; PARITY_SHARDS],
+		stores: Stores,
 	) -> Result<(), CodecError>;
 
-	/// Prepares to compute the `wanted` slots from any ten of the `present` ones. The plan holds
-	/// for every stripe of which the same slots are present.
+	/// Prepares to compute the `wanted` slots from ten of the `present` ones. The plan holds for
+	/// every stripe of which the same slots are present.
 	///
 	/// # Errors
 	/// [`CodecError::NotEnoughShards`] if fewer than ten slots are present.
 	fn plan(&self, present: ShardSet, wanted: ShardSet) -> Result<DecodePlan, CodecError>;
 
 	/// Computes the slots [`DecodePlan::wanted`] from the slots [`DecodePlan::sources`], each given
-	/// in that order.
+	/// in that order, and writes them as `stores` says.
 	///
 	/// # Errors
 	/// [`CodecError::CountMismatch`] if the number of outputs is not that of the wanted slots,
 	/// [`CodecError::LengthMismatch`] if the lengths differ; no output is written then.
+	fn recover_with(
+		&self,
+		plan: &DecodePlan,
+		sources: &[&[u8]; DATA_SHARDS],
+		wanted: &mut [&mut [u8]],
+		stores: Stores,
+	) -> Result<(), CodecError>;
+
+	/// [`StripeCodec::encode_with`] [`Stores::Auto`].
+	///
+	/// # Errors
+	/// As there.
+	fn encode(
+		&self,
+		data: &[&[u8]; DATA_SHARDS],
+		parity: &mut [&mut [u8]; PARITY_SHARDS],
+	) -> Result<(), CodecError> {
+		self.encode_with(data, parity, Stores::Auto)
+	}
+
+	/// [`StripeCodec::recover_with`] [`Stores::Auto`].
+	///
+	/// # Errors
+	/// As there.
 	fn recover(
 		&self,
 		plan: &DecodePlan,
 		sources: &[&[u8]; DATA_SHARDS],
 		wanted: &mut [&mut [u8]],
-	) -> Result<(), CodecError>;
+	) -> Result<(), CodecError> {
+		self.recover_with(plan, sources, wanted, Stores::Auto)
+	}
+
+	/// Recovers the bytes `columns` of shards of `shard_len` bytes without the rest of them:
+	/// `sources` and `wanted` hold exactly those bytes. So a hole of 16 KiB in a shard costs ten
+	/// reads of 16 KiB.
+	///
+	/// # Errors
+	/// [`CodecError::ColumnRange`] if shards have no such bytes, [`CodecError::LengthMismatch`] if a
+	/// buffer is not as long as the range, [`CodecError::CountMismatch`] as for
+	/// [`StripeCodec::recover_with`]; no output is written then.
+	fn recover_columns(
+		&self,
+		plan: &DecodePlan,
+		shard_len: usize,
+		columns: Range<usize>,
+		sources: &[&[u8]; DATA_SHARDS],
+		wanted: &mut [&mut [u8]],
+	) -> Result<(), CodecError> {
+		let Range { start, end } = columns;
+		if start > end || end > shard_len {
+			return Err(CodecError::ColumnRange {
+				start,
+				end,
+				shard_len,
+			});
+		}
+		check_lengths(sources, wanted, end - start)?;
+		self.recover_with(plan, sources, wanted, Stores::Auto)
+	}
 }
 
 /// How to compute some slots from ten others.
@@ -46,11 +109,12 @@ pub trait StripeCodec {
 pub struct DecodePlan {
 	sources: [usize; DATA_SHARDS],
 	wanted: ShardSet,
-	map: Arc<LinearMap>,
+	map: Arc<Map>,
 }
 
 impl DecodePlan {
-	/// The ten slots to read, in ascending order: data slots are preferred.
+	/// The ten slots to read, in ascending order: the first ten of those present, or, where many
+	/// slots are wanted, ten that give them with less work.
 	pub fn sources(&self) -> &[usize; DATA_SHARDS] {
 		&self.sources
 	}
@@ -69,37 +133,27 @@ pub struct Codec {
 
 #[derive(Debug)]
 struct Inner {
-	/// 30 rows, 10 columns; the top ten rows are the identity.
-	generator: Matrix,
-	encoder: LinearMap,
+	encoder: Map,
 	kernel: Kernel,
 }
 
 impl Codec {
-	/// A codec on the fastest kernel. Costs some microseconds; [`Codec::shared`] costs nothing.
+	/// A codec on the kernel of [`Kernel::best`].
 	pub fn new() -> Self {
 		Self::with_kernel(Kernel::best())
 	}
 
-	/// A codec on this kernel, or on the portable one if this machine cannot run it.
+	/// A codec on this kernel, or on the portable one if this machine cannot run it:
+	/// [`Codec::kernel`] tells.
 	pub fn with_kernel(kernel: Kernel) -> Self {
 		let kernel = if kernel.is_available() {
 			kernel
 		} else {
 			Kernel::Portable
 		};
-		// The shape is possible, and the fallback could only arise if it were not; codes of other
-		// shapes cannot be built by callers.
-		let generator = Matrix::systematic(DATA_SHARDS, TOTAL_SHARDS)
-			.unwrap_or_else(|| unreachable!("10 of 30 is a possible shape"));
-		let encoder = LinearMap::new(&generator.select(DATA_SHARDS..TOTAL_SHARDS), kernel);
-		let inner = Inner {
-			generator,
-			encoder,
-			kernel,
-		};
+		let encoder = Map::parity(kernel);
 		Self {
-			inner: Arc::new(inner),
+			inner: Arc::new(Inner { encoder, kernel }),
 		}
 	}
 
@@ -108,7 +162,7 @@ impl Codec {
 		self.inner.kernel
 	}
 
-	/// The codec of this process.
+	/// The codec of this process, on the kernel of [`Kernel::best`].
 	pub fn shared() -> &'static Self {
 		static SHARED: OnceLock<Codec> = OnceLock::new();
 		SHARED.get_or_init(Self::new)
@@ -122,13 +176,14 @@ impl Default for Codec {
 }
 
 impl StripeCodec for Codec {
-	fn encode(
+	fn encode_with(
 		&self,
 		data: &[&[u8]; DATA_SHARDS],
 		parity: &mut [&mut [u8]; PARITY_SHARDS],
+		stores: Stores,
 	) -> Result<(), CodecError> {
-		check_lengths(data, parity)?;
-		self.inner.encoder.mul_rows(data, parity);
+		check_lengths(data, parity, data[0].len())?;
+		self.inner.encoder.apply(data, parity, stores);
 		Ok(())
 	}
 
@@ -142,14 +197,17 @@ impl StripeCodec for Codec {
 		if have < DATA_SHARDS {
 			return Err(CodecError::not_enough(have));
 		}
-		let generator = &self.inner.generator;
-		// Any ten rows of a systematic Vandermonde generator are independent.
-		let inverse = generator
-			.select(sources)
-			.invert()
-			.unwrap_or_else(|| unreachable!("ten distinct rows of the generator are independent"));
-		let matrix = generator.select(wanted.iter()).multiply(&inverse);
-		let map = LinearMap::new(&matrix, self.inner.kernel);
+		let kernel = self.inner.kernel;
+		let routed = Route::find(present, wanted)
+			.and_then(|(sources, route)| Some((sources, Map::route(route, kernel)?)));
+		let (sources, map) = routed.unwrap_or_else(|| {
+			let interpolation = Interpolation::new(sources);
+			let mut rows: [Row; TOTAL_SHARDS] = [[0; DATA_SHARDS]; TOTAL_SHARDS];
+			for (row, slot) in rows.iter_mut().zip(wanted.iter()) {
+				*row = interpolation.row(slot);
+			}
+			(sources, Map::matrix(&rows[..wanted.len()], kernel))
+		});
 		Ok(DecodePlan {
 			sources,
 			wanted,
@@ -157,11 +215,12 @@ impl StripeCodec for Codec {
 		})
 	}
 
-	fn recover(
+	fn recover_with(
 		&self,
 		plan: &DecodePlan,
 		sources: &[&[u8]; DATA_SHARDS],
 		wanted: &mut [&mut [u8]],
+		stores: Stores,
 	) -> Result<(), CodecError> {
 		let need = plan.map.rows();
 		if wanted.len() != need {
@@ -170,14 +229,17 @@ impl StripeCodec for Codec {
 				need,
 			});
 		}
-		check_lengths(sources, wanted)?;
-		plan.map.mul_rows(sources, wanted);
+		check_lengths(sources, wanted, sources[0].len())?;
+		plan.map.apply(sources, wanted, stores);
 		Ok(())
 	}
 }
 
-fn check_lengths(inputs: &[&[u8]], outputs: &[&mut [u8]]) -> Result<(), CodecError> {
-	let expected = inputs.first().map_or(0, |input| input.len());
+fn check_lengths(
+	inputs: &[&[u8]],
+	outputs: &[&mut [u8]],
+	expected: usize,
+) -> Result<(), CodecError> {
 	let inputs = inputs.iter().map(|input| input.len());
 	let lengths = inputs.chain(outputs.iter().map(|output| output.len()));
 	match lengths.enumerate().find(|(_, len)| *len != expected) {

@@ -38,6 +38,16 @@ pub enum CodecError {
 		/// The slot asked for.
 		slot: usize,
 	},
+	/// A range of columns does not lie in the shards.
+	#[error("columns {start} to {end} of shards of {shard_len} bytes: a range must start before it ends, within the shard")]
+	ColumnRange {
+		/// First byte asked for.
+		start: usize,
+		/// The byte after the last.
+		end: usize,
+		/// Bytes of a shard.
+		shard_len: usize,
+	},
 	/// A stripe is empty or too long.
 	#[error("a stripe of {len} bytes: the code takes 1 to {STRIPE_LEN}")]
 	StripeLength {

@@ -2,11 +2,11 @@
 
 const POLYNOMIAL: u16 = 0x11D;
 /// Order of the multiplicative group.
-const ORDER: usize = 255;
+pub(crate) const ORDER: usize = 255;
 
 /// `EXP[i] = 2^i`, twice over so that a sum of two logarithms needs no reduction.
 const EXP: [u8; 2 * ORDER] = exp_table();
-/// `LOG[EXP[i]] = i`; `LOG[0]` is never read.
+/// `LOG[EXP[i]] = i`; `LOG[0]` has no meaning.
 const LOG: [u8; 256] = log_table();
 
 const fn exp_table() -> [u8; 2 * ORDER] {
@@ -50,15 +50,24 @@ pub(crate) const fn inv(a: u8) -> Option<u8> {
 	Some(EXP[ORDER - LOG[a as usize] as usize])
 }
 
+/// The logarithm of `a` to the base 2, below [`ORDER`]; 0 for 0, which has none.
+pub(crate) const fn log(a: u8) -> usize {
+	LOG[a as usize] as usize
+}
+
+/// `2^n`.
+pub(crate) const fn power_of_two(n: usize) -> u8 {
+	EXP[n % ORDER]
+}
+
 /// `a^n`, where `0^0 = 1`.
-pub(crate) const fn pow(a: u8, n: usize) -> u8 {
-	if n == 0 {
-		return 1;
+#[cfg(test)]
+pub(crate) fn pow(a: u8, n: usize) -> u8 {
+	match (a, n) {
+		(_, 0) => 1,
+		(0, _) => 0,
+		_ => power_of_two(log(a) * n),
 	}
-	if a == 0 {
-		return 0;
-	}
-	EXP[LOG[a as usize] as usize * (n % ORDER) % ORDER]
 }
 
 #[cfg(test)]

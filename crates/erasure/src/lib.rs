@@ -24,6 +24,7 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+mod buffer;
 mod codec;
 mod error;
 mod fused;
@@ -31,13 +32,19 @@ mod gf;
 mod kernel;
 mod matrix;
 mod set;
+#[cfg_attr(
+	not(any(target_arch = "x86_64", target_arch = "aarch64")),
+	expect(dead_code, reason = "for vector kernels alone")
+)]
+mod skew;
 mod stripe;
 
+pub use buffer::StripeBuffer;
 pub use codec::{Codec, DecodePlan, StripeCodec};
 pub use error::CodecError;
 pub use fused::{FusedError, HashingEncoder, COLUMN_ALIGN};
 pub use hippius_primitives::coding::{
 	shard_len, DATA_SHARDS, PARITY_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS,
 };
-pub use kernel::Kernel;
+pub use kernel::{Kernel, KernelError, Stores, KERNEL_VARIABLE};
 pub use set::ShardSet;
