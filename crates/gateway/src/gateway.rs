@@ -10,7 +10,7 @@ use crate::{
 	push::Pusher,
 };
 use arion_grid::Grid;
-use arion_object::{Link, LinkError, ObjectId, ObjectIdError, LINK_PREFIX};
+use arion_object::{Link, LinkError, ObjectId, ObjectIdError, ShardBuffers, LINK_PREFIX};
 use hippius_primitives::TOTAL_SHARDS;
 use std::{str::FromStr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -30,6 +30,8 @@ pub struct Gateway {
 	pub(crate) put: PutConfig,
 	pub(crate) prefetch: usize,
 	pub(crate) max_object: u64,
+	/// Memory of shards on their way out, kept for the stripes after.
+	pub(crate) buffers: ShardBuffers,
 	/// One permit per shard on its way out; a stripe begins with 30.
 	pub(crate) put_memory: Arc<Semaphore>,
 	/// One permit per stripe on its way in.
@@ -108,6 +110,7 @@ impl Gateway {
 			put: config.put.clone(),
 			prefetch: config.get.prefetch,
 			max_object: config.http.max_object,
+			buffers: ShardBuffers::new(config.put.parallel_stripes * TOTAL_SHARDS),
 			put_memory: Arc::new(Semaphore::new(config.put.stripes_in_memory * TOTAL_SHARDS)),
 			get_memory: Arc::new(Semaphore::new(config.get.stripes_in_memory)),
 			cpu: Arc::new(Semaphore::new(cores)),

@@ -107,7 +107,6 @@ impl Pusher {
 			if let (Some(node), Some(meta), Some(memory)) =
 				(node, reference.meta(slot), memory.split(1))
 			{
-				let bytes = bytes.into();
 				parcels.push(Parcel {
 					node,
 					meta,

@@ -6,8 +6,8 @@ use crate::{
 	gateway::Gateway,
 };
 use arion_object::{
-	encode_stripe, Cutter, Link, ManifestBuilder, ObjectId, ObjectKey, SealedStripe, StripeRef,
-	StripeSealer, Suite,
+	encode_stripe_in, Cutter, EncodedStripe, Link, ManifestBuilder, ObjectId, ObjectKey,
+	PlainStripe, ShardBuffers, StripeError, StripeRef, StripeSealer, Suite,
 };
 use bytes::{Buf, Bytes};
 use futures_util::{stream, Stream, StreamExt, TryStreamExt};
@@ -48,7 +48,7 @@ pub struct Stored {
 	pub created: u64,
 }
 
-/// Cuts and seals a source.
+/// Cuts a source.
 struct Feed<S> {
 	gateway: Arc<Gateway>,
 	source: S,
@@ -101,9 +101,11 @@ impl Gateway {
 				Ok::<_, PutError>(feed.next().await?.map(|stripe| (stripe, feed)))
 			});
 			let mut stored = std::pin::pin!(stripes
-				.map_ok(|(plain_len, sealed)| async move {
-					let part = Part::Data(sealed.index);
-					Ok((plain_len, self.store(part, sealed.bytes, tail).await?))
+				.map_ok(|stripe| async move {
+					let part = Part::Data(stripe.index());
+					let len = u64::try_from(stripe.plain_len()).unwrap_or(u64::MAX);
+					let encode = move |buffers: &_| stripe.encode(buffers);
+					Ok((len, self.store(part, encode, tail).await?))
 				})
 				.try_buffered(self.put.parallel_stripes));
 			while let Some((plain_len, reference)) = stored.try_next().await? {
@@ -115,7 +117,9 @@ impl Gateway {
 		}
 		manifest.close(size)?;
 		self.store_indices(&mut manifest, tail).await?;
-		let root = self.store(Part::Root, manifest.seal_root()?, tail).await?;
+		let root = self
+			.store_sealed(Part::Root, manifest.seal_root()?, tail)
+			.await?;
 		let link = Link {
 			id: ObjectId(root.id()),
 			key,
@@ -159,17 +163,28 @@ impl Gateway {
 	) -> Result<(), PutError> {
 		while let Some(index) = manifest.next_index()? {
 			let part = Part::Index(index.level, index.sealed.index);
-			let reference = self.store(part, index.sealed.bytes, tail).await?;
+			let reference = self.store_sealed(part, index.sealed.bytes, tail).await?;
 			manifest.push_index(index.level, reference)?;
 		}
 		Ok(())
 	}
 
 	/// Codes a sealed stripe and pushes it.
-	async fn store(
+	async fn store_sealed(
 		&self,
 		part: Part,
 		sealed: Vec<u8>,
+		tail: &TaskTracker,
+	) -> Result<StripeRef, PutError> {
+		let encode = move |buffers: &_| encode_stripe_in(buffers, &sealed);
+		self.store(part, encode, tail).await
+	}
+
+	/// Encodes a stripe once there is memory for its shards, and pushes it.
+	async fn store(
+		&self,
+		part: Part,
+		encode: impl FnOnce(&ShardBuffers) -> Result<EncodedStripe, StripeError> + Send + 'static,
 		tail: &TaskTracker,
 	) -> Result<StripeRef, PutError> {
 		let memory = self
@@ -178,8 +193,9 @@ impl Gateway {
 			.acquire_many_owned(STRIPE_PERMITS)
 			.await;
 		let memory = memory.map_err(|_| PutError::Stopping)?;
+		let buffers = self.buffers.clone();
 		let stripe = self
-			.compute(move || encode_stripe(&sealed))
+			.compute(move || encode(&buffers))
 			.await
 			.ok_or(PutError::Stopping)?
 			.map_err(|cause| PutError::Stripe { part, cause })?;
@@ -200,25 +216,17 @@ where
 	S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
 	E: Display,
 {
-	/// The next sealed stripe and how many bytes of the source it holds.
-	async fn next(&mut self) -> Result<Option<(u64, SealedStripe)>, PutError> {
+	/// The next stripe, to be sealed where it is encoded.
+	async fn next(&mut self) -> Result<Option<PlainStripe>, PutError> {
 		let Some(mut sealer) = self.sealer.take() else {
 			return Ok(None);
 		};
 		let (plain, last) = self.cut().await?;
-		let len = u64::try_from(plain.len()).unwrap_or(u64::MAX);
-		let (sealer, sealed) = self
-			.gateway
-			.compute(move || {
-				let sealed = sealer.seal_next(&plain, last);
-				(sealer, sealed)
-			})
-			.await
-			.ok_or(PutError::Stopping)?;
+		let stripe = sealer.prepare_next(plain, last)?;
 		if !last {
 			self.sealer = Some(sealer);
 		}
-		Ok(Some((len, sealed?)))
+		Ok(Some(stripe))
 	}
 
 	/// The source's bytes of the next stripe, and whether it is the last.

@@ -53,35 +53,35 @@ impl ChunkCipher {
 		})
 	}
 
-	/// Appends the sealed chunk to `out`.
+	/// Writes the sealed chunk to `out`, which is longer than `plain` by [`TAG_LEN`]. On error `out`
+	/// may hold anything.
 	pub(crate) fn seal(
 		&self,
 		counter: u32,
 		last: bool,
 		plain: &[u8],
-		out: &mut Vec<u8>,
+		out: &mut [u8],
 	) -> Result<(), CipherError> {
-		let start = out.len();
-		out.extend_from_slice(plain);
-		let chunk = &mut out[start..];
+		let (sealed, tag) = out.split_at_mut_checked(plain.len()).ok_or(CipherError)?;
+		let tag: &mut [u8; TAG_LEN] = tag.try_into().map_err(|_| CipherError)?;
 		match &self.aead {
 			Aead::Aes(key) => {
 				let nonce =
 					Nonce::assume_unique_for_key(self.nonce::<AES_PREFIX_LEN, 12>(counter, last));
-				let tag = key
-					.seal_in_place_separate_tag(nonce, Aad::from(self.aad), chunk)
-					.map_err(|_| CipherError)?;
-				out.extend_from_slice(tag.as_ref());
+				let aad = Aad::from(self.aad);
+				key.seal_out_of_place_scatter(nonce, aad, plain, sealed, &[], tag)
+					.map_err(|_| CipherError)
 			}
 			Aead::XChaCha(cipher) => {
 				let nonce = XNonce::from(self.nonce::<PREFIX_LEN, 24>(counter, last));
-				let tag = cipher
-					.encrypt_in_place_detached(&nonce, &self.aad, chunk)
+				sealed.copy_from_slice(plain);
+				let made = cipher
+					.encrypt_in_place_detached(&nonce, &self.aad, sealed)
 					.map_err(|_| CipherError)?;
-				out.extend_from_slice(&tag);
+				tag.copy_from_slice(&made);
+				Ok(())
 			}
 		}
-		Ok(())
 	}
 
 	/// Appends the opened chunk to `out`; on error nothing is appended.
@@ -93,40 +93,29 @@ impl ChunkCipher {
 		out: &mut Vec<u8>,
 	) -> Result<(), CipherError> {
 		let start = out.len();
-		let plain_len = sealed.len().checked_sub(TAG_LEN).ok_or(CipherError)?;
-		out.extend_from_slice(sealed);
-		let opened = self.open_in_place(counter, last, &mut out[start..], plain_len);
-		out.truncate(if opened.is_ok() {
-			start + plain_len
-		} else {
-			start
-		});
-		opened
-	}
-
-	fn open_in_place(
-		&self,
-		counter: u32,
-		last: bool,
-		chunk: &mut [u8],
-		plain_len: usize,
-	) -> Result<(), CipherError> {
-		match &self.aead {
+		let (sealed, tag) = sealed.split_last_chunk::<TAG_LEN>().ok_or(CipherError)?;
+		let opened = match &self.aead {
 			Aead::Aes(key) => {
 				let nonce =
 					Nonce::assume_unique_for_key(self.nonce::<AES_PREFIX_LEN, 12>(counter, last));
-				let opened = key.open_in_place(nonce, Aad::from(self.aad), chunk);
-				opened.map(|_| ()).map_err(|_| CipherError)
+				out.resize(start + sealed.len(), 0);
+				let aad = Aad::from(self.aad);
+				key.open_separate_gather(nonce, aad, sealed, tag, &mut out[start..])
+					.map_err(|_| CipherError)
 			}
 			Aead::XChaCha(cipher) => {
 				let nonce = XNonce::from(self.nonce::<PREFIX_LEN, 24>(counter, last));
-				let (plain, tag) = chunk.split_at_mut(plain_len);
-				let tag: [u8; TAG_LEN] = (&*tag).try_into().map_err(|_| CipherError)?;
+				out.extend_from_slice(sealed);
+				let plain = &mut out[start..];
 				cipher
-					.decrypt_in_place_detached(&nonce, &self.aad, plain, &tag.into())
+					.decrypt_in_place_detached(&nonce, &self.aad, plain, tag.into())
 					.map_err(|_| CipherError)
 			}
+		};
+		if opened.is_err() {
+			out.truncate(start);
 		}
+		opened
 	}
 
 	/// Prefix, counter in big-endian order, last flag.
@@ -155,9 +144,12 @@ mod tests {
 		let cipher = ChunkCipher::new(suite, key, KIND, &SALT).unwrap();
 		let mut out = Vec::new();
 		for (counter, chunk) in CHUNKS.iter().enumerate() {
+			let mut sealed = vec![0xAA; chunk.len() + TAG_LEN];
+			let last = counter + 1 == CHUNKS.len();
 			cipher
-				.seal(counter as u32, counter + 1 == CHUNKS.len(), chunk, &mut out)
+				.seal(counter as u32, last, chunk, &mut sealed)
 				.unwrap();
+			out.extend(sealed);
 		}
 		out
 	}
@@ -183,5 +175,27 @@ mod tests {
 	fn sealing_is_the_stream_construction() {
 		assert_equal_to_stream_be32!(Suite::Aes256Gcm, Aes256Gcm, 7);
 		assert_equal_to_stream_be32!(Suite::XChaCha20Poly1305, XChaCha20Poly1305, 19);
+	}
+
+	#[test]
+	fn wrong_lengths_and_tags_are_refused() {
+		for suite in [Suite::Aes256Gcm, Suite::XChaCha20Poly1305] {
+			let key = ObjectKey::from_bytes([5; 32]);
+			let cipher = ChunkCipher::new(suite, &key, KIND, &SALT).unwrap();
+			for len in [0, 4, 5, 20, 22, 100] {
+				assert!(cipher.seal(0, true, b"plain", &mut vec![0; len]).is_err());
+			}
+			let mut sealed = [0; 21];
+			cipher.seal(0, true, b"plain", &mut sealed).unwrap();
+			let mut out = b"before ".to_vec();
+			for len in 0..21 {
+				assert!(cipher.open(0, true, &sealed[..len], &mut out).is_err());
+			}
+			assert!(cipher.open(1, true, &sealed, &mut out).is_err());
+			assert!(cipher.open(0, false, &sealed, &mut out).is_err());
+			assert_eq!(out, b"before ");
+			cipher.open(0, true, &sealed, &mut out).unwrap();
+			assert_eq!(out, b"before plain");
+		}
 	}
 }

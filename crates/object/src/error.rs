@@ -1,7 +1,7 @@
 //! What can go wrong.
 
 use crate::{RandomError, MAX_SIZE, STRIPE_PLAIN};
-use arion_erasure::CodecError;
+use arion_erasure::{CodecError, FusedError};
 use hippius_primitives::{StripeId, TOTAL_SHARDS};
 
 /// Why a stripe could not be sealed.
@@ -125,6 +125,12 @@ pub enum StripeError {
 	/// The stripe's length is impossible, or the codec refused the shards.
 	#[error(transparent)]
 	Codec(#[from] CodecError),
+	/// The encoder refused a column of the stripe.
+	#[error(transparent)]
+	Encode(#[from] FusedError),
+	/// Sealing failed.
+	#[error(transparent)]
+	Seal(#[from] SealError),
 }
 
 /// Why a manifest was refused.

@@ -2,8 +2,10 @@
 //!
 //! # Put
 //!
-//! A source of any length is cut into stripes of [`STRIPE_PLAIN`] bytes ([`Cutter`]), each is sealed
-//! ([`StripeSealer`]) and coded into 30 shards ([`encode_stripe`]). The references of the stripes
+//! A source of any length is cut into stripes of [`STRIPE_PLAIN`] bytes ([`Cutter`]). Each is sealed,
+//! coded into 30 shards and hashed in one pass ([`StripeSealer::prepare_next`],
+//! [`PlainStripe::encode`]), or in two steps ([`StripeSealer::seal_next`], [`encode_stripe`]) with
+//! the same result. The references of the stripes
 //! are collected ([`ManifestBuilder`]) in a manifest, which is sealed too and is the *root stripe*;
 //! its stripe id is the [`ObjectId`]. When the references outgrow the root, they are themselves
 //! stored as stripes, level over level. Memory is bounded by a few stripes at any size.
@@ -32,8 +34,8 @@
 //! let key = ObjectKey::generate()?;
 //! let mut sealer = StripeSealer::new(Suite::default(), &key)?;
 //! let mut builder = ManifestBuilder::new(&sealer, &key, "greeting.txt", "text/plain")?;
-//! let sealed = sealer.seal_next(b"hello", true)?;
-//! let data = encode_stripe(&sealed.bytes)?;
+//! let buffers = ShardBuffers::new(30);
+//! let data = sealer.prepare_next(&b"hello"[..], true)?.encode(&buffers)?;
 //! builder.push(data.reference(1))?;
 //! builder.close(sealer.size())?;
 //! while let Some(index) = builder.next_index()? {
@@ -44,7 +46,7 @@
 //! let link = Link { id: ObjectId(root.stripe), key };
 //!
 //! // Get: twenty shards of each stripe are gone.
-//! let survivors = |stripe: &EncodedStripe| -> Vec<Option<Vec<u8>>> {
+//! let survivors = |stripe: &EncodedStripe| -> Vec<_> {
 //!     stripe.shards.iter().cloned().enumerate().map(|(i, s)| (i >= 20).then_some(s)).collect()
 //! };
 //! let manifest = read_root(&decode_root(&root.ids, &survivors(&root))?, &link.key)?;
@@ -57,6 +59,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod buffers;
 mod builder;
 mod cipher;
 mod cutter;
@@ -68,9 +71,11 @@ mod layout;
 mod manifest;
 mod opener;
 mod sealer;
+mod stage;
 mod stripe;
 mod suite;
 
+pub use buffers::ShardBuffers;
 pub use builder::{IndexStripe, ManifestBuilder};
 pub use cutter::Cutter;
 pub use envelope::read_root;
@@ -80,12 +85,16 @@ pub use key::{ObjectKey, RandomError, Salt};
 pub use layout::{Layout, Piece};
 pub use manifest::{Manifest, MAX_CONTENT_TYPE, MAX_LEVEL, MAX_NAME, MAX_ROOT_REFS};
 pub use opener::{RangePlan, ShardPart, StripeOpener};
-pub use sealer::{SealedStripe, StripeSealer};
-pub use stripe::{decode_root, decode_stripe, encode_stripe, EncodedStripe, StripeRef};
+pub use sealer::{PlainStripe, SealedStripe, StripeSealer};
+pub use stripe::{
+	decode_root, decode_stripe, encode_stripe, encode_stripe_in, EncodedStripe, StripeRef,
+};
 pub use suite::{StreamKind, Suite};
 
 /// Bytes of a full sealed chunk.
 pub const CHUNK_LEN: usize = 65_536;
+/// Bytes of the longest shard.
+pub(crate) const MAX_SHARD: usize = hippius_primitives::coding::SHARD_LEN;
 /// Bytes the seal adds to a chunk.
 pub const TAG_LEN: usize = 16;
 /// Source bytes of a full chunk.

@@ -1,7 +1,8 @@
 //! Sealed bytes to thirty shards and back.
 
-use crate::StripeError;
+use crate::{stage, ShardBuffers, StripeError};
 use arion_erasure::{Codec, CodecError};
+use bytes::Bytes;
 use codec::{Decode, Encode};
 use hippius_primitives::{
 	coding::{shard_len, DATA_SHARDS, SHARD_LEN, TOTAL_SHARDS},
@@ -44,8 +45,8 @@ pub struct EncodedStripe {
 	pub len: u32,
 	/// The shards' ids in slot order.
 	pub ids: [ShardId; TOTAL_SHARDS],
-	/// The shards' bytes in slot order: 30, all of one length.
-	pub shards: Vec<Vec<u8>>,
+	/// The shards' bytes in slot order: 30, all of one length. Cloning one does not copy it.
+	pub shards: Vec<Bytes>,
 }
 
 impl EncodedStripe {
@@ -69,21 +70,26 @@ impl EncodedStripe {
 	}
 }
 
-/// Codes sealed bytes, 1 to 10 MiB of them, into 30 shards and hashes them.
+/// Codes sealed bytes, 1 to 10 MiB of them, into 30 shards and hashes them. Of a stripe that is not
+/// sealed yet, [`PlainStripe::encode`](crate::PlainStripe::encode) makes the same faster.
 ///
 /// # Errors
 /// [`StripeError::Codec`] if there are no bytes or too many.
 pub fn encode_stripe(sealed: &[u8]) -> Result<EncodedStripe, StripeError> {
-	let shards = Codec::shared().encode_stripe(sealed)?;
-	let mut ids = [ShardId::default(); TOTAL_SHARDS];
-	for (id, shard) in ids.iter_mut().zip(&shards) {
-		*id = shard_id(shard);
-	}
-	Ok(EncodedStripe {
-		stripe: stripe_id(&ids),
-		len: sealed.len() as u32,
-		ids,
-		shards,
+	encode_stripe_in(&ShardBuffers::default(), sealed)
+}
+
+/// As [`encode_stripe`], in memory from `buffers`.
+///
+/// # Errors
+/// As [`encode_stripe`].
+pub fn encode_stripe_in(
+	buffers: &ShardBuffers,
+	sealed: &[u8],
+) -> Result<EncodedStripe, StripeError> {
+	stage::encode(sealed.len(), buffers, |stage, range| {
+		stage.write(range.start, &sealed[range]);
+		Ok(())
 	})
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use arion_object::*;
+use bytes::Bytes;
 use common::{bytes, Network};
 use hippius_primitives::{coding::SHARD_LEN, TOTAL_SHARDS};
 use proptest::prelude::*;
@@ -125,7 +126,11 @@ fn a_wrong_shard_counts_as_missing() {
 	let sealed = bytes(50_000, 4);
 	let encoded = encode_stripe(&sealed).unwrap();
 	let reference = encoded.reference(7);
-	let mut shards: Vec<Option<Vec<u8>>> = encoded.shards.iter().cloned().map(Some).collect();
+	let mut shards: Vec<Option<Vec<u8>>> = encoded
+		.shards
+		.iter()
+		.map(|shard| Some(shard.to_vec()))
+		.collect();
 	for (slot, shard) in shards.iter_mut().enumerate().take(20) {
 		let shard = shard.as_mut().unwrap();
 		match slot % 3 {
@@ -153,7 +158,7 @@ fn a_wrong_shard_counts_as_missing() {
 #[test]
 fn hostile_shards_and_references_get_errors() {
 	let encoded = encode_stripe(b"some sealed bytes").unwrap();
-	let shards: Vec<Option<&Vec<u8>>> = encoded.shards.iter().map(Some).collect();
+	let shards: Vec<Option<&Bytes>> = encoded.shards.iter().map(Some).collect();
 	for have in [0, 10, 29, 31, 100] {
 		let shards = vec![Some(&encoded.shards[0]); have];
 		let expected = StripeError::WrongCount { have };
@@ -281,4 +286,6 @@ fn everything_can_cross_threads() {
 	shared::<Manifest>();
 	shared::<Link>();
 	shared::<EncodedStripe>();
+	shared::<PlainStripe>();
+	shared::<ShardBuffers>();
 }

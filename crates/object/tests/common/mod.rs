@@ -33,7 +33,7 @@ impl Network {
 	pub(crate) fn store(&mut self, sealed: &[u8]) -> EncodedStripe {
 		let encoded = encode_stripe(sealed).unwrap();
 		for (id, shard) in encoded.ids.iter().zip(&encoded.shards) {
-			self.shards.insert(*id, shard.clone());
+			self.shards.insert(*id, shard.to_vec());
 		}
 		self.stripes.insert(encoded.stripe, encoded.ids);
 		encoded
