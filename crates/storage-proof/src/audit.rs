@@ -14,7 +14,7 @@ use crate::{
 	chunk::CHUNK_BYTES,
 	mmr::MAX_BATCH_DEPTH,
 	shape::Climb,
-	stripes::{entry_root, MAX_STRIPE_DEPTH},
+	stripes::{check_entry_place, entry_root, MAX_STRIPE_DEPTH},
 	sum, Batch, ChunkProof, Peaks, ProofError, ShardLen, ShardPath, Sibling, StripeEntry,
 	SumHasher, SumTree,
 };
@@ -158,6 +158,7 @@ impl AuditProof {
 		peaks: &Peaks,
 		challenge: &Challenge,
 	) -> Result<Audited, ProofError> {
+		check_entry_place(self.stripe, self.stripes)?;
 		let (index, stripes) = (u64::from(self.stripe), u64::from(self.stripes));
 		let depth = Climb::depth(index, stripes);
 		let expected = depth.saturating_add(peaks.depth(self.batch)? as usize);

@@ -125,9 +125,8 @@ impl Draws {
 				&item.to_le_bytes(),
 			],
 		);
-		let hash = H::blake2_256(&bytes);
 		let mut low = [0u8; 16];
-		fill(&mut low, &[&hash]);
+		fill(&mut low, &[H::blake2_256(&bytes).split_at(16).0]);
 		u128::from_le_bytes(low)
 	}
 

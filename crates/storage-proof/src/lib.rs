@@ -19,6 +19,22 @@
 //! [`Outboard`] and [`slice`] are the same BLAKE3 tree for the wire: 16 KiB groups, verified one by
 //! one as they arrive.
 //!
+//! ```
+//! use arion_storage_proof::{sample::{Sample, Shape}, AuditProof, Blake2};
+//! use codec::Encode;
+//! # fn main() -> Result<(), arion_storage_proof::ProofError> {
+//! // A ledger of 12 batches of 5 stripes, in one of which there is a shard of 70,016 bytes.
+//! let shape = Shape { batches: 12, stripes: 5, shard_len: 1 << 20, real_len: 70_016, batch: 9, stripe: 2, slot: 4 };
+//! let sample = Sample::new::<Blake2>(shape, 1)?;
+//! // The node reads one 16 KiB group and answers; the chain has only the peaks.
+//! let answer = sample.answer(50_000)?.encode();
+//! let proved = AuditProof::from_bytes(&answer)?
+//!     .verify::<Blake2>(sample.mmr.peaks(), &sample.challenge(50_000))?;
+//! assert_eq!((proved.stripe, proved.chunk), (2, 48));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! `no_std`, no floats, no panics: everything but the makers takes input from strangers.
 
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -230,6 +230,20 @@ pub fn verify_entry<H: SumHasher>(
 	crate::sum::start(index.into(), batch.stripes.into(), path)
 }
 
+/// Whether a batch can have so many stripes and this one.
+pub(crate) fn check_entry_place(index: u32, stripes: u32) -> Result<(), ProofError> {
+	if stripes == 0 || stripes > MAX_BATCH_STRIPES {
+		return Err(ProofError::LeafCount(stripes.into()));
+	}
+	if index >= stripes {
+		return Err(ProofError::LeafIndex {
+			index: index.into(),
+			leaves: stripes.into(),
+		});
+	}
+	Ok(())
+}
+
 /// The root above an entry.
 pub(crate) fn entry_root<H: SumHasher>(
 	entry: &StripeEntry,
@@ -237,9 +251,7 @@ pub(crate) fn entry_root<H: SumHasher>(
 	stripes: u32,
 	path: &[Sibling],
 ) -> Result<SumNode, ProofError> {
-	if stripes == 0 || stripes > MAX_BATCH_STRIPES {
-		return Err(ProofError::LeafCount(stripes.into()));
-	}
+	check_entry_place(index, stripes)?;
 	let leaf = entry.leaf::<H>()?;
 	crate::sum::climb::<H>(STRIPE_NODE_TAG, leaf, index.into(), stripes.into(), path)
 }

@@ -146,11 +146,15 @@ pub(crate) fn join<H: SumHasher>(
 	})
 }
 
-/// Writes the parts one after the other; what does not fit is left out, what is not filled stays.
+/// Writes the parts one after the other, as long as there is room; what is not filled stays.
 pub(crate) fn fill(bytes: &mut [u8], parts: &[&[u8]]) {
-	let source = parts.iter().flat_map(|part| part.iter());
-	for (byte, from) in bytes.iter_mut().zip(source) {
-		*byte = *from;
+	let mut rest = bytes;
+	for part in parts {
+		let Some((now, later)) = core::mem::take(&mut rest).split_at_mut_checked(part.len()) else {
+			return;
+		};
+		now.copy_from_slice(part);
+		rest = later;
 	}
 }
 
