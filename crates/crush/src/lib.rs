@@ -32,6 +32,7 @@ mod straw;
 pub mod table;
 #[cfg(feature = "std")]
 pub mod text;
+pub mod upmap;
 mod validate;
 
 pub use cluster::{
@@ -45,3 +46,4 @@ pub use map::{
 pub use mapper::{DrawMeter, NONE};
 pub use placement::Placement;
 pub use table::{PgTable, Slots};
+pub use upmap::{Balance, BalanceOptions, UpmapError, UpmapItem};

@@ -204,12 +204,12 @@ struct Run<'a, D> {
 }
 
 impl<D: Draw> Run<'_, D> {
-	fn rule<'w>(
+	fn rule(
 		mut self,
 		rule: u32,
 		num_rep: u32,
-		work: &'w mut Workspace,
-	) -> Result<&'w [i32], MapperError> {
+		work: &mut Workspace,
+	) -> Result<&[i32], MapperError> {
 		let rule = self
 			.devices
 			.map

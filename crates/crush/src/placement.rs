@@ -27,8 +27,47 @@ pub struct Placement {
 	reweights: Reweights,
 	/// Failure domains with a node that is not out, for every zone.
 	live: Live,
-	/// Node and position of its zone, by ascending node.
-	nodes: Vec<(NodeIndex, u8)>,
+	/// By ascending node.
+	nodes: Vec<NodePlace>,
+}
+
+/// Where a node stands in the map. Families and failure domains are numbered through the whole map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodePlace {
+	pub(crate) node: NodeIndex,
+	/// Position of the zone, not its number.
+	pub(crate) zone: u8,
+	pub(crate) family: u32,
+	pub(crate) domain: u32,
+	/// Crush weight.
+	pub(crate) weight: u32,
+}
+
+/// All nodes of a map, ascending.
+fn places(cluster: &ClusterMap) -> Vec<NodePlace> {
+	let mut places = Vec::new();
+	let (mut family, mut host) = (0, 0);
+	for (bucket, zone) in cluster.zones.iter().zip(0u8..) {
+		for bucket in &bucket.families {
+			for bucket in &bucket.hosts {
+				let domain = match cluster.rule.failure_domain {
+					FailureDomain::Host => host,
+					FailureDomain::Family => family,
+				};
+				places.extend(bucket.nodes.iter().map(|node| NodePlace {
+					node: node.index,
+					zone,
+					family,
+					domain,
+					weight: node.weight,
+				}));
+				host += 1;
+			}
+			family += 1;
+		}
+	}
+	places.sort_unstable_by_key(|place| place.node);
+	places
 }
 
 /// Type of the buckets that are failure domains.
@@ -110,16 +149,6 @@ impl Placement {
 			.nodes()
 			.map(|node| (node.index as i32, node.reweight));
 		let reweights = Reweights::new(pairs);
-		let mut nodes = Vec::new();
-		for (zone, at) in cluster.zones.iter().zip(0u8..) {
-			let hosts = zone.families.iter().flat_map(|family| &family.hosts);
-			nodes.extend(
-				hosts
-					.flat_map(|host| &host.nodes)
-					.map(|node| (node.index, at)),
-			);
-		}
-		nodes.sort_unstable();
 		Self {
 			epoch: cluster.epoch,
 			pg_num: cluster.pg_num,
@@ -129,7 +158,7 @@ impl Placement {
 			live: live(cluster, &map),
 			map,
 			reweights,
-			nodes,
+			nodes: places(cluster),
 		}
 	}
 
@@ -145,12 +174,12 @@ impl Placement {
 
 	/// All nodes of the map, ascending.
 	pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeIndex> + '_ {
-		self.nodes.iter().map(|(node, _)| *node)
+		self.nodes.iter().map(|place| place.node)
 	}
 
 	/// Whether the map has the node.
 	pub fn contains(&self, node: NodeIndex) -> bool {
-		self.zone_position(node).is_some()
+		self.place(node).is_some()
 	}
 
 	/// The node's health, 16.16 ([`MapNode::reweight`](crate::MapNode)); 0 if it is not in the map.
@@ -186,7 +215,7 @@ impl Placement {
 	/// The slots the node holds, by ascending placement group. A node that is not in the map holds
 	/// none. Only the node's own zone is computed, each with the whole cap of draws.
 	pub fn slots_of(&self, node: NodeIndex) -> Result<Vec<(Pg, u8)>, PlaceError> {
-		let Some(zone) = self.zone_position(node) else {
+		let Some(zone) = self.place(node).map(|place| place.zone) else {
 			return Ok(Vec::new());
 		};
 		let first = zone * self.per_zone;
@@ -202,13 +231,22 @@ impl Placement {
 		Ok(held)
 	}
 
-	/// Position of the node's zone in the map.
-	fn zone_position(&self, node: NodeIndex) -> Option<u8> {
-		let at = self
-			.nodes
-			.binary_search_by_key(&node, |(index, _)| *index)
-			.ok()?;
-		Some(self.nodes[at].1)
+	pub(crate) fn places(&self) -> &[NodePlace] {
+		&self.nodes
+	}
+
+	pub(crate) fn reweights(&self) -> &Reweights {
+		&self.reweights
+	}
+
+	/// Slots of each zone.
+	pub(crate) fn per_zone(&self) -> usize {
+		usize::from(self.per_zone).max(1)
+	}
+
+	/// What the placement group is mapped by.
+	pub(crate) fn input(&self, pg: Pg) -> u32 {
+		hash2(pg, self.pool)
 	}
 
 	/// The first `count` slots of the result are those of the rule.
@@ -220,7 +258,7 @@ impl Placement {
 		work: &mut Workspace,
 	) -> Result<(Slots, u64), PlaceError> {
 		self.check_pg(pg)?;
-		let x = hash2(pg, self.pool);
+		let x = self.input(pg);
 		let mut meter = DrawMeter::new(self.max_draws);
 		let devices = Devices {
 			map: &self.map,
