@@ -5,7 +5,10 @@
 use arion_crush::{
 	diff, samples, ClusterMap, DiffError, MapperError, PgTable, PlaceError, RepairPlan, Slots,
 };
-use proptest::prelude::*;
+use proptest::{
+	prelude::*,
+	test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use std::collections::BTreeSet;
 
 const HOLE: Slots = [None; 30];
@@ -188,39 +191,69 @@ fn any_rows(count: usize) -> impl Strategy<Value = Vec<Slots>> {
 	prop::collection::vec(row, count)
 }
 
-proptest! {
-	#[test]
-	fn a_plan_leads_from_one_table_to_the_other(
-		(old, new) in (0usize..8).prop_flat_map(|count| (any_rows(count), any_rows(count))),
-		first in 0u32..1000,
-		gone in prop::collection::btree_set(0u32..12, 0..6),
-	) {
-		let (old, new) = (PgTable::new(4, first, &old), PgTable::new(9, first, &new));
-		let plan = diff(&old, &new, |node| gone.contains(&node)).unwrap();
-		let mut table = old.clone();
-		plan.apply(&mut table).unwrap();
-		prop_assert_eq!(&table, &new);
+/// Always the same cases, so that a failure can be looked at again.
+fn check<S: Strategy>(
+	cases: u32,
+	strategy: S,
+	test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+	let config = ProptestConfig {
+		cases,
+		failure_persistence: None,
+		..ProptestConfig::default()
+	};
+	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+	let result = TestRunner::new_with_rng(config, rng).run(&strategy, test);
+	assert!(result.is_ok(), "{}", result.unwrap_err());
+}
 
-		let totals = plan.totals();
-		prop_assert!(totals.minimum <= totals.moved && totals.moved <= totals.slots);
-		prop_assert_eq!(totals.copied + totals.rebuilt + totals.dropped, totals.moved);
-		let moved: u64 = plan.pgs().iter().map(|danger| u64::from(danger.moved)).sum();
-		prop_assert_eq!(moved, totals.moved);
-		prop_assert!(plan.pgs().is_sorted_by(|a, b| (a.lost, a.moved) >= (b.lost, b.moved)));
-		let fetched: usize = plan.by_holder().map(|(_, moves)| moves.len()).sum();
-		prop_assert_eq!(fetched as u64, totals.copied + totals.rebuilt);
-		let mut seen = BTreeSet::new();
-		for (node, moves) in plan.by_holder() {
-			prop_assert!(seen.insert(node));
-			prop_assert_eq!(plan.fetches_of(node), moves);
-		}
-		for change in plan.moves() {
-			prop_assert!(change.from != change.to);
-			let alive = change.from.is_some_and(|node| !gone.contains(&node));
-			prop_assert_eq!(change.copy, alive);
-		}
-		let back = diff(&new, &old, |_| false).unwrap().totals();
-		prop_assert_eq!(back.minimum, totals.minimum);
-		prop_assert_eq!(diff(&new, &new, |_| false).unwrap().totals().moved, 0);
-	}
+#[test]
+fn a_plan_leads_from_one_table_to_the_other() {
+	check(
+		256,
+		(
+			(0usize..8).prop_flat_map(|count| (any_rows(count), any_rows(count))),
+			0u32..1000,
+			prop::collection::btree_set(0u32..12, 0..6),
+		),
+		|((old, new), first, gone)| {
+			let (old, new) = (PgTable::new(4, first, &old), PgTable::new(9, first, &new));
+			let plan = diff(&old, &new, |node| gone.contains(&node)).unwrap();
+			let mut table = old.clone();
+			plan.apply(&mut table).unwrap();
+			prop_assert_eq!(&table, &new);
+
+			let totals = plan.totals();
+			prop_assert!(totals.minimum <= totals.moved && totals.moved <= totals.slots);
+			prop_assert_eq!(
+				totals.copied + totals.rebuilt + totals.dropped,
+				totals.moved
+			);
+			let moved: u64 = plan
+				.pgs()
+				.iter()
+				.map(|danger| u64::from(danger.moved))
+				.sum();
+			prop_assert_eq!(moved, totals.moved);
+			prop_assert!(plan
+				.pgs()
+				.is_sorted_by(|a, b| (a.lost, a.moved) >= (b.lost, b.moved)));
+			let fetched: usize = plan.by_holder().map(|(_, moves)| moves.len()).sum();
+			prop_assert_eq!(fetched as u64, totals.copied + totals.rebuilt);
+			let mut seen = BTreeSet::new();
+			for (node, moves) in plan.by_holder() {
+				prop_assert!(seen.insert(node));
+				prop_assert_eq!(plan.fetches_of(node), moves);
+			}
+			for change in plan.moves() {
+				prop_assert!(change.from != change.to);
+				let alive = change.from.is_some_and(|node| !gone.contains(&node));
+				prop_assert_eq!(change.copy, alive);
+			}
+			let back = diff(&new, &old, |_| false).unwrap().totals();
+			prop_assert_eq!(back.minimum, totals.minimum);
+			prop_assert_eq!(diff(&new, &new, |_| false).unwrap().totals().moved, 0);
+			Ok(())
+		},
+	)
 }

@@ -7,7 +7,10 @@ use arion_crush::{
 	mapper::{do_rule, do_rule_compact},
 	samples, Bucket, CrushMap, DrawMeter, MapperError, WEIGHT_ONE,
 };
-use proptest::prelude::*;
+use proptest::{
+	prelude::*,
+	test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 
 /// Weights where a division could go wrong: tiny beside huge ones, around powers of two, zero.
 fn weight() -> impl Strategy<Value = u32> {
@@ -81,27 +84,47 @@ fn both(map: &CrushMap, rule: u32, x: u32, out: &Reweights, cap: u64) -> [Outcom
 	})
 }
 
-proptest! {
-	#![proptest_config(ProptestConfig::with_cases(200))]
+/// Always the same cases, so that a failure can be looked at again.
+fn check<S: Strategy>(
+	cases: u32,
+	strategy: S,
+	test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+	let config = ProptestConfig {
+		cases,
+		failure_persistence: None,
+		..ProptestConfig::default()
+	};
+	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+	let result = TestRunner::new_with_rng(config, rng).run(&strategy, test);
+	assert!(result.is_ok(), "{}", result.unwrap_err());
+}
 
-	#[test]
-	fn both_ways_agree_on_any_map(
-		map in any_map(),
-		first in any::<u32>(),
-		cap in prop_oneof![Just(1_000_000u64), 0u64..2_000],
-		health in prop::collection::vec(0u32..=WEIGHT_ONE, 1..8),
-	) {
-		let mut health = health.into_iter().cycle();
-		let out = Reweights::new(map.devices().map(|device| {
-			(device, health.next().unwrap_or(WEIGHT_ONE))
-		}));
-		for rule in 0..4 {
-			for x in 0..4 {
-				let [native, runtime] = both(&map, rule, first.wrapping_add(x), &out, cap);
-				prop_assert_eq!(native, runtime);
+#[test]
+fn both_ways_agree_on_any_map() {
+	check(
+		200,
+		(
+			any_map(),
+			any::<u32>(),
+			prop_oneof![Just(1_000_000u64), 0u64..2_000],
+			prop::collection::vec(0u32..=WEIGHT_ONE, 1..8),
+		),
+		|(map, first, cap, health)| {
+			let mut health = health.into_iter().cycle();
+			let out = Reweights::new(
+				map.devices()
+					.map(|device| (device, health.next().unwrap_or(WEIGHT_ONE))),
+			);
+			for rule in 0..4 {
+				for x in 0..4 {
+					let [native, runtime] = both(&map, rule, first.wrapping_add(x), &out, cap);
+					prop_assert_eq!(native, runtime);
+				}
 			}
-		}
-	}
+			Ok(())
+		},
+	)
 }
 
 #[test]
@@ -171,48 +194,58 @@ fn the_cap_is_met_at_the_same_draw() {
 	}
 }
 
-proptest! {
-	#![proptest_config(ProptestConfig::with_cases(24))]
-
-	/// A placement stops looking once nothing more can be found; the slots are those of the rule run to
-	/// its bitter end.
-	#[test]
-	fn an_early_end_changes_no_slot(
-		seed in any::<u64>(),
-		health in prop::collection::vec(prop_oneof![Just(0u32), Just(0), Just(0), 1..=WEIGHT_ONE], 1..40),
-		by_host in any::<bool>(),
-		first in 0u32..1000,
-	) {
-		let mut cluster = samples::small();
-		if by_host {
-			cluster.rule.failure_domain = arion_crush::FailureDomain::Host;
-		}
-		cluster.rule.max_draws = arion_crush::cluster::MAX_DRAWS;
-		let mut health = health.into_iter().cycle().skip((seed % 40) as usize);
-		for zone in &mut cluster.zones {
-			for family in &mut zone.families {
-				// All nodes of most families are alike, so that domains die too.
-				let alike = health.next().unwrap_or(0);
-				let mixed = health.next() == Some(0);
-				for node in family.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
-					node.reweight = if mixed { alike } else { health.next().unwrap_or(0) };
+/// A placement stops looking once nothing more can be found; the slots are those of the rule run to
+/// its bitter end.
+#[test]
+fn an_early_end_changes_no_slot() {
+	check(
+		24,
+		(
+			any::<u64>(),
+			prop::collection::vec(
+				prop_oneof![Just(0u32), Just(0), Just(0), 1..=WEIGHT_ONE],
+				1..40,
+			),
+			any::<bool>(),
+			0u32..1000,
+		),
+		|(seed, health, by_host, first)| {
+			let mut cluster = samples::small();
+			if by_host {
+				cluster.rule.failure_domain = arion_crush::FailureDomain::Host;
+			}
+			cluster.rule.max_draws = arion_crush::cluster::MAX_DRAWS;
+			let mut health = health.into_iter().cycle().skip((seed % 40) as usize);
+			for zone in &mut cluster.zones {
+				for family in &mut zone.families {
+					// All nodes of most families are alike, so that domains die too.
+					let alike = health.next().unwrap_or(0);
+					let mixed = health.next() == Some(0);
+					for node in family.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
+						node.reweight = if mixed {
+							alike
+						} else {
+							health.next().unwrap_or(0)
+						};
+					}
 				}
 			}
-		}
-		let placement = cluster.placement().unwrap();
-		let (map, out) = samples::one_root(&cluster).unwrap();
-		for pg in first..first + 4 {
-			let x = arion_crush::hash::hash2(pg, cluster.pool);
-			let (slots, draws) = placement.up_counted(pg).unwrap();
-			let mut meter = DrawMeter::new(10_000_000);
-			let rule = samples::RULE_TAKES;
-			let items = do_rule(&map, rule, x, 30, &out, &mut meter).unwrap();
-			let items: Vec<_> = items
-				.into_iter()
-				.map(|item| (item != arion_crush::NONE).then_some(item as u32))
-				.collect();
-			prop_assert_eq!(slots, items);
-			prop_assert!(draws <= meter.spent());
-		}
-	}
+			let placement = cluster.placement().unwrap();
+			let (map, out) = samples::one_root(&cluster).unwrap();
+			for pg in first..first + 4 {
+				let x = arion_crush::hash::hash2(pg, cluster.pool);
+				let (slots, draws) = placement.up_counted(pg).unwrap();
+				let mut meter = DrawMeter::new(10_000_000);
+				let rule = samples::RULE_TAKES;
+				let items = do_rule(&map, rule, x, 30, &out, &mut meter).unwrap();
+				let items: Vec<_> = items
+					.into_iter()
+					.map(|item| (item != arion_crush::NONE).then_some(item as u32))
+					.collect();
+				prop_assert_eq!(slots, items);
+				prop_assert!(draws <= meter.spent());
+			}
+			Ok(())
+		},
+	)
 }
