@@ -3,7 +3,7 @@
 //! Hashing thirty shards costs several times as much as computing twenty of them, and both read the
 //! same bytes. So a column is cut into tiles, and each tile is hashed while it is still in cache.
 
-use crate::{Codec, CodecError, StripeCodec, DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS};
+use crate::{Codec, CodecError, Stores, StripeCodec, DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS};
 use blake3::Hasher;
 use hippius_primitives::ShardId;
 
@@ -96,7 +96,8 @@ impl HashingEncoder {
 			let tile = start..len.min(start + TILE);
 			let inputs = data.map(|shard| &shard[tile.clone()]);
 			let mut outputs = parity.each_mut().map(|shard| &mut shard[tile.clone()]);
-			self.codec.encode(&inputs, &mut outputs)?;
+			self.codec
+				.encode_with(&inputs, &mut outputs, Stores::Cached)?;
 			let (data_hashers, parity_hashers) = self.hashers.split_at_mut(DATA_SHARDS);
 			for (hasher, input) in data_hashers.iter_mut().zip(inputs) {
 				hasher.update(input);

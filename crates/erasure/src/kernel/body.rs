@@ -1,34 +1,62 @@
 //! The loops that all vector kernels share, as text: each kernel is compiled with its own
 //! instructions enabled, which a generic function could not be.
 
-/// Runs `$block`, which computes the vector at `$at`, over all columns of `$io`, with the constant
-/// `$mode` set to how memory is accessed. Where a part is no multiple of a vector the last one
-/// reaches beyond it or overlaps the one before: outputs are not inputs, so computing bytes once more
-/// changes nothing. The buffers hold a vector at least.
-macro_rules! columns {
-	($io:ident, $mode:ident, $at:ident, $block:block) => {
-		for (range, access) in $io.parts() {
+/// Runs `$call`, which computes the columns `$range` of `$io`, over all parts of the columns, with
+/// the constant `$mode` set to how memory is accessed.
+///
+/// A streaming store must fill its cache line at once: of twenty lines begun, the processor would
+/// write most in halves. So kernels with narrower vectors compute some lines of each output in a
+/// buffer first.
+macro_rules! by_access {
+	($io:ident, $range:ident, $mode:ident, $call:expr) => {
+		for ($range, access) in $io.parts() {
 			match access {
-				Access::Near => columns!(@ $io, $mode, NEAR, range, $at, $block),
-				Access::Far => columns!(@ $io, $mode, FAR, range, $at, $block),
-				Access::Stream => columns!(@ $io, $mode, STREAM, range, $at, $block),
+				Access::Near => {
+					const $mode: u8 = NEAR;
+					$call
+				}
+				Access::Far => {
+					const $mode: u8 = FAR;
+					$call
+				}
+				Access::Stream if WIDTH == LINE => {
+					const $mode: u8 = STREAM;
+					$call;
+					fence();
+				}
+				Access::Stream => {
+					const $mode: u8 = FAR;
+					let (outer, whole) = ($io, $range);
+					let mut lines = Lines::new();
+					for start in whole.clone().step_by(Lines::LEN) {
+						let $range = start..whole.end.min(start + Lines::LEN);
+						{
+							let $io = &outer.onto(&mut lines, start);
+							let $range = $range.clone();
+							$call
+						}
+						// SAFETY: the range lies in the outputs and is aligned, being streamed.
+						unsafe { write_lines(outer, &lines, $range) };
+					}
+					fence();
+				}
 			}
 		}
 	};
-	(@ $io:ident, $mode:ident, $value:ident, $range:ident, $at:ident, $block:block) => {{
+}
+
+/// Runs `$block`, which computes the vector at `$at`, over the columns `$range` of `$io`. Where a
+/// range is no multiple of a vector the last one reaches beyond it or overlaps the one before:
+/// outputs are not inputs, so computing bytes once more changes nothing. The buffers hold a vector
+/// at least, and streamed ranges are multiples.
+macro_rules! columns {
+	($io:ident, $range:ident, $mode:ident, $at:ident, $block:block) => {{
 		let mut $at = $range.start;
-		{
-			const $mode: u8 = $value;
-			while $at + WIDTH <= $range.end {
-				$block
-				$at += WIDTH;
-			}
-			if $mode == STREAM {
-				fence();
-			}
+		while $at + WIDTH <= $range.end {
+			$block
+			$at += WIDTH;
 		}
-		if $at < $range.end {
-			const $mode: u8 = NEAR;
+		if $mode != STREAM && $at < $range.end {
 			$at = $at.min($io.len() - WIDTH);
 			$block
 		}
@@ -66,10 +94,29 @@ macro_rules! kernel_body {
 		/// The machine has the instructions of this kernel, and the buffers hold `WIDTH` bytes.
 		#[target_feature(enable = $features)]
 		pub(super) unsafe fn encode(io: &Io<'_>) {
-			columns!(io, MODE, at, {
+			// SAFETY: parts lie in the buffers.
+			by_access!(io, range, MODE, unsafe { encode_range::<MODE>(io, range) });
+		}
+
+		#[target_feature(enable = $features)]
+		unsafe fn encode_range<const MODE: u8>(io: &Io<'_>, range: Range<usize>) {
+			columns!(io, range, MODE, at, {
 				// SAFETY: `at + WIDTH` is at most the length of the buffers.
 				unsafe { encode_block::<MODE>(io, at) }
 			});
+		}
+
+		/// Streams the columns `range` from where they were computed.
+		#[target_feature(enable = $features)]
+		unsafe fn write_lines(io: &Io<'_>, lines: &Lines, range: Range<usize>) {
+			for index in 0..io.count() {
+				let line = lines.row(index);
+				for at in (0..range.len()).step_by(WIDTH) {
+					// SAFETY: the range lies in the outputs, is no longer than lines, aligned and a
+					// multiple of a vector.
+					unsafe { stream(io.output(index).add(range.start + at), load(line.add(at))) };
+				}
+			}
 		}
 
 		#[inline]
@@ -89,7 +136,7 @@ macro_rules! kernel_body {
 			// SAFETY: the caller gives a place in the buffer with `WIDTH` bytes after it, and one
 			// that is aligned if it streams.
 			unsafe {
-				let to = io.output(index).add(at);
+				let to = io.output(index).wrapping_add(at);
 				if MODE == STREAM {
 					stream(to, v);
 				} else {
@@ -204,29 +251,71 @@ macro_rules! kernel_body {
 			}
 		}
 
+		/// A route with its coefficients in the form of this kernel.
+		struct Prepared<'a> {
+			route: &'a Route,
+			far: [Cell; 4],
+			scales: [Cell; 4],
+			missing: [[Cell; DATA_SHARDS]; Route::MISSING],
+		}
+
 		/// Computes the outputs of a route.
 		///
 		/// # Safety
 		/// As for [`encode`]; the route's outputs exist.
 		#[target_feature(enable = $features)]
 		pub(super) unsafe fn rebuild(io: &Io<'_>, route: &Route) {
-			let scales = route.scales.map(cell);
-			columns!(io, MODE, at, {
+			let prepared = &Prepared {
+				route,
+				far: route.far.map(cell),
+				scales: route.scales.map(cell),
+				missing: route.missing.map(|row| row.map(cell)),
+			};
+			// SAFETY: parts lie in the buffers.
+			by_access!(io, range, MODE, unsafe { rebuild_range::<MODE>(io, prepared, range) });
+		}
+
+		#[target_feature(enable = $features)]
+		unsafe fn rebuild_range<const MODE: u8>(
+			io: &Io<'_>,
+			prepared: &Prepared<'_>,
+			range: Range<usize>,
+		) {
+			columns!(io, range, MODE, at, {
 				// SAFETY: `at + WIDTH` is at most the length of the buffers.
-				unsafe { rebuild_block::<MODE>(io, route, &scales, at) }
+				unsafe { rebuild_block::<MODE>(io, prepared, at) }
 			});
 		}
 
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn rebuild_block<const MODE: u8>(io: &Io<'_>, route: &Route, scales: &[Cell; 4], at: usize) {
+		unsafe fn rebuild_block<const MODE: u8>(io: &Io<'_>, prepared: &Prepared<'_>, at: usize) {
+			let route = prepared.route;
 			// SAFETY: as the caller promises for `at` and the route.
 			unsafe {
-				// Coefficients from the values at the eight elements of a coset.
+				// Slots of the coset that are not given are computed by the matrix.
+				let mut computed = [zero(); Route::MISSING];
+				for (v, row) in computed.iter_mut().zip(&prepared.missing).take(route.missing_count) {
+					for col in (0..DATA_SHARDS).step_by(2) {
+						let pair = [input::<NEAR>(io, col, at), input::<NEAR>(io, col + 1, at)];
+						*v = mul_add2(*v, pair[0], &row[col], pair[1], &row[col + 1]);
+					}
+				}
+				for (v, index) in computed.iter().zip(route.missing_outputs) {
+					if index != Route::NONE {
+						output::<MODE>(io, usize::from(index), at, *v);
+					}
+				}
+				// Half way to coefficients from the values at the eight elements of a coset: the
+				// last layer would only be undone.
 				let from = &COSETS[route.coset & 3];
 				let mut a: [V; 8] = [zero(); 8];
-				for (i, a) in a.iter_mut().enumerate() {
-					*a = input::<MODE>(io, route.coset_at + i, at);
+				for (a, index) in a.iter_mut().zip(route.inputs) {
+					let index = usize::from(index);
+					*a = match computed.get(index.wrapping_sub(DATA_SHARDS)) {
+						Some(v) => *v,
+						None => input::<MODE>(io, index, at),
+					};
 				}
 				for pair in 0..4 {
 					a[2 * pair + 1] = xor(a[2 * pair + 1], a[2 * pair]);
@@ -236,16 +325,15 @@ macro_rules! kernel_body {
 					a[i + 2] = xor(a[i + 2], a[i]);
 					a[i] = mul_add(a[i], a[i + 2], &from.middle[i / 4]);
 				}
-				let high = four_xor([a[4], a[5], a[6], a[7]], [a[0], a[1], a[2], a[3]]);
-				let low = four_xor([a[0], a[1], a[2], a[3]], four_mul(high, &from.far));
+				let low = [a[0], a[1], a[2], a[3]];
+				let high = four_xor([a[4], a[5], a[6], a[7]], low);
 
 				// What two further values add to it.
-				let coset = &COSETS[route.pair >> 3 & 3];
+				let pair_coset = route.pair >> 3 & 3;
+				let coset = &COSETS[pair_coset];
 				let (half, near) = (route.pair >> 2 & 1, &coset.near[route.pair >> 1 & 3]);
-				let mut c = four_xor(low, four_mul(high, &coset.far));
-				if half == 1 {
-					c = four_xor(c, high);
-				}
+				let kept = four_xor(low, four_mul(high, &prepared.far[pair_coset]));
+				let c = if half == 1 { four_xor(kept, high) } else { kept };
 				let mut c0 = mul_add(c[0], c[2], &coset.middle[half]);
 				let mut c1 = mul_add(c[1], c[3], &coset.middle[half]);
 				if route.pair >> 1 & 1 == 1 {
@@ -254,35 +342,62 @@ macro_rules! kernel_body {
 				}
 				let v0 = mul_add(c0, c1, near);
 				let v1 = xor(v0, c1);
-				let d0 = xor(v0, input::<MODE>(io, route.pair_at, at));
-				let d1 = xor(v1, input::<MODE>(io, route.pair_at + 1, at));
+				let d0 = xor(v0, input::<MODE>(io, usize::from(route.pair_at), at));
+				let d1 = xor(v1, input::<MODE>(io, usize::from(route.pair_at) + 1, at));
 				let q1 = xor(d0, d1);
 				let q0 = mul_add(d0, q1, near);
 
-				for (index, coset) in COSETS.iter().enumerate() {
-					let outputs = &route.outputs[index];
-					if *outputs == Route::NOTHING {
+				for index in 0..4 {
+					let wanted = &route.outputs[index];
+					if *wanted == Route::NOTHING {
 						continue;
 					}
-					let mut lower = four_xor(low, four_mul(high, &coset.far));
-					lower[0] = mul_add(lower[0], q0, &scales[index]);
-					lower[1] = mul_add(lower[1], q1, &scales[index]);
-					if outputs[..4] != Route::NOTHING[..4] {
-						let values = four(lower, &coset.middle[0], &coset.near, 0);
-						for (value, index) in values.into_iter().zip(outputs) {
-							if *index != Route::NONE {
-								output::<MODE>(io, usize::from(*index), at, value);
-							}
-						}
+					let mut lower = kept;
+					if index == pair_coset {
+						lower[0] = xor(lower[0], q0);
+						lower[1] = xor(lower[1], q1);
+					} else {
+						lower = four_xor(low, four_mul(high, &prepared.far[index]));
+						lower[0] = mul_add(lower[0], q0, &prepared.scales[index]);
+						lower[1] = mul_add(lower[1], q1, &prepared.scales[index]);
 					}
-					if outputs[4..] != Route::NOTHING[4..] {
-						let upper = four_xor(lower, high);
-						let values = four(upper, &coset.middle[1], &coset.near, 2);
-						for (value, index) in values.into_iter().zip(&outputs[4..]) {
-							if *index != Route::NONE {
-								output::<MODE>(io, usize::from(*index), at, value);
-							}
-						}
+					let coset = &COSETS[index];
+					let (lower_wanted, upper_wanted) = wanted.split_at(4);
+					if *lower_wanted != Route::NOTHING[..4] {
+						rebuild_four::<MODE>(io, at, lower, coset, 0, lower_wanted);
+					}
+					if *upper_wanted != Route::NOTHING[..4] {
+						rebuild_four::<MODE>(io, at, four_xor(lower, high), coset, 1, upper_wanted);
+					}
+				}
+			}
+		}
+
+		/// As [`four`], but computes only what is wanted.
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn rebuild_four<const MODE: u8>(
+			io: &Io<'_>,
+			at: usize,
+			c: [V; 4],
+			coset: &Coset<Cell>,
+			half: usize,
+			wanted: &[u8],
+		) {
+			let middle = &coset.middle[half];
+			let c0 = mul_add(c[0], c[2], middle);
+			let c1 = mul_add(c[1], c[3], middle);
+			let pairs = [[c0, c1], [xor(c0, c[2]), xor(c1, c[3])]];
+			for (i, ([c0, c1], wanted)) in pairs.into_iter().zip(wanted.chunks_exact(2)).enumerate() {
+				if *wanted == Route::NOTHING[..2] {
+					continue;
+				}
+				let v0 = mul_add(c0, c1, &coset.near[2 * half + i]);
+				let v1 = xor(v0, c1);
+				for (v, index) in [v0, v1].into_iter().zip(wanted) {
+					if *index != Route::NONE {
+						// SAFETY: as the caller promises for `at` and the route.
+						unsafe { output::<MODE>(io, usize::from(*index), at, v) };
 					}
 				}
 			}
@@ -297,41 +412,31 @@ macro_rules! kernel_body {
 			const MOST: usize = $most;
 			let blocks = matrix.len().div_ceil(MOST).max(1);
 			let most = matrix.len().div_ceil(blocks).max(1);
-			for (range, access) in io.parts() {
+			by_access!(io, range, MODE, {
 				for start in range.clone().step_by(TILE) {
 					let tile = start..range.end.min(start + TILE);
 					for (block, rows) in matrix.chunks(most).enumerate() {
 						// SAFETY: the tile lies in the buffers, and there are outputs for all rows.
-						unsafe { dense_rows(io, rows, block * most, tile.clone(), access) };
+						unsafe { dense_rows::<MODE>(io, rows, block * most, tile.clone()) };
 					}
 				}
-				if matches!(access, Access::Stream) {
-					fence();
-				}
-			}
+			});
 		}
 
 		#[target_feature(enable = $features)]
-		unsafe fn dense_rows(
+		unsafe fn dense_rows<const MODE: u8>(
 			io: &Io<'_>,
 			rows: &[[Cell; DATA_SHARDS]],
 			first: usize,
 			tile: Range<usize>,
-			access: Access,
 		) {
-			// SAFETY: as the caller promises.
-			unsafe {
-				match rows.len() {
-					$($rows => {
-						let Some(rows) = rows.first_chunk::<$rows>() else { return };
-						match access {
-							Access::Near => dense_part::<$rows, $steps, NEAR>(io, rows, first, tile),
-							Access::Far => dense_part::<$rows, $steps, FAR>(io, rows, first, tile),
-							Access::Stream => dense_part::<$rows, $steps, STREAM>(io, rows, first, tile),
-						}
-					})*
-					_ => unreachable!("blocks hold at most {} rows", $most),
-				}
+			match rows.len() {
+				$($rows => {
+					let Some(rows) = rows.first_chunk::<$rows>() else { return };
+					// SAFETY: as the caller promises.
+					unsafe { dense_part::<$rows, $steps, MODE>(io, rows, first, tile) }
+				})*
+				_ => unreachable!("blocks hold at most {} rows", $most),
 			}
 		}
 
@@ -353,9 +458,9 @@ macro_rules! kernel_body {
 					dense_block::<R, 1, MODE>(io, rows, first, at);
 					at += WIDTH;
 				}
-				if at < range.end {
+				if MODE != STREAM && at < range.end {
 					// As in `columns`.
-					dense_block::<R, 1, NEAR>(io, rows, first, at.min(io.len() - WIDTH));
+					dense_block::<R, 1, MODE>(io, rows, first, at.min(io.len() - WIDTH));
 				}
 			}
 		}

@@ -7,7 +7,25 @@ use core::{marker::PhantomData, ops::Range};
 /// Bytes of all buffers beyond which they are taken not to be in the second-level cache.
 const FAR: usize = 4 << 20;
 /// What streaming stores must be aligned to: a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
+
+/// Some cache lines of each output, in which vectors narrower than a line are put together.
+#[repr(C, align(64))]
+pub(super) struct Lines([[u8; Self::LEN]; TOTAL_SHARDS]);
+
+impl Lines {
+	/// Bytes of each output.
+	pub(super) const LEN: usize = 4 * LINE;
+
+	pub(super) fn new() -> Self {
+		Self([[0; Self::LEN]; TOTAL_SHARDS])
+	}
+
+	/// Start of the lines of an output.
+	pub(super) fn row(&self, index: usize) -> *const u8 {
+		self.0[index].as_ptr()
+	}
+}
 
 /// How memory is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,13 +110,30 @@ impl<'a> Io<'a> {
 		self.parts.iter().filter(|part| !part.0.is_empty()).cloned()
 	}
 
+	/// The same buffers, but with the columns of the outputs from `start` in `lines`, and no
+	/// others.
+	pub(super) fn onto<'b>(&self, lines: &'b mut Lines, start: usize) -> Io<'b>
+	where
+		'a: 'b,
+	{
+		let mut outputs = [core::ptr::null_mut(); TOTAL_SHARDS];
+		for (output, line) in outputs.iter_mut().zip(&mut lines.0) {
+			*output = line.as_mut_ptr().wrapping_sub(start);
+		}
+		Io {
+			outputs,
+			parts: self.parts.clone(),
+			..*self
+		}
+	}
+
 	/// Start of an input.
 	#[inline(always)]
 	pub(super) fn input(&self, index: usize) -> *const u8 {
 		self.inputs[index]
 	}
 
-	/// Start of an output; null if there is none.
+	/// What an output's columns are counted from; null if there is none.
 	#[inline(always)]
 	pub(super) fn output(&self, index: usize) -> *mut u8 {
 		self.outputs[index]

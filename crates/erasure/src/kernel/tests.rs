@@ -186,23 +186,33 @@ fn the_transform_equals_the_matrix() {
 	}
 }
 
-/// All cosets, all pairs, random outputs.
+/// All cosets, all pairs, slots of the coset missing, random outputs.
 #[test]
 fn every_route_equals_the_matrix() {
 	let mut random = Random(11);
-	for round in 0..4 {
+	let mut found = 0;
+	for round in 0..12 {
 		for coset in 0..3 {
 			for pair in (0..30).step_by(2).filter(|pair| pair / 8 != coset) {
-				let sources = (8 * coset..8 * coset + 8).chain(pair..pair + 2);
-				let present = ShardSet::from_slots(sources).unwrap();
+				let whole =
+					ShardSet::from_slots((8 * coset..8 * coset + 8).chain([pair, pair + 1]));
+				let mut present = whole.unwrap();
+				for _ in 0..round % 3 {
+					let lost = ShardSet::EMPTY.with(8 * coset + random.below(8)).unwrap();
+					present = present.without(lost);
+				}
+				while present.len() < DATA_SHARDS {
+					present = present.with(random.below(TOTAL_SHARDS)).unwrap();
+				}
 				let mut wanted = ShardSet::ALL.without(present);
-				for _ in 0..5 * round {
+				for _ in 0..5 * (round / 3) {
 					let slot = ShardSet::EMPTY.with(random.below(TOTAL_SHARDS)).unwrap();
 					wanted = wanted.without(slot);
 				}
 				let Some((sources, route)) = Route::find(present, wanted) else {
 					continue;
 				};
+				found += 1;
 				let interpolation = Interpolation::new(sources);
 				let matrix: Vec<Row> = wanted.iter().map(|slot| interpolation.row(slot)).collect();
 				let len = 1 + random.below(700);
@@ -219,6 +229,7 @@ fn every_route_equals_the_matrix() {
 			}
 		}
 	}
+	assert!(found > 300, "{found} routes were tried");
 }
 
 /// More than 4 MiB: streamed or fetched ahead without being told.

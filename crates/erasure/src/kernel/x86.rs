@@ -9,7 +9,7 @@
 #![allow(unsafe_code)]
 
 use super::{
-	io::{Access, Io},
+	io::{Access, Io, Lines, LINE},
 	route::Route,
 	tables::{Cells, Halves, AFFINE, HALVES},
 	Kernel, FAR, LARGEST_VECTOR, NEAR, STREAM, TILE,
