@@ -121,7 +121,7 @@ impl Fast {
 		Self { gaps: gaps() }
 	}
 
-	/// The smallest of `length << 8 | index` of some items.
+	/// The smallest of `length << 8 | index` of the first `N` items.
 	#[inline(always)]
 	fn shortest<const N: usize>(
 		self,
@@ -129,10 +129,11 @@ impl Fast {
 		reciprocals: &[[u64; GROUP]],
 		key: Key,
 	) -> u64 {
-		let mut items = [0; N];
-		items.copy_from_slice(ids.as_flattened());
-		let hashes = hash3_lanes(key.x, &items, key.r);
 		let mut best = u64::MAX;
+		let Some(ids) = ids.as_flattened().first_chunk::<N>() else {
+			return best;
+		};
+		let hashes = hashes(key.x, ids, key.r);
 		let reciprocals = reciprocals.as_flattened().iter().zip(key.first..);
 		for (hash, (reciprocal, at)) in hashes.iter().zip(reciprocals) {
 			let gap = self.gaps[usize::from(*hash as u16)];
@@ -146,6 +147,13 @@ impl Fast {
 		}
 		best
 	}
+}
+
+/// A function of its own: inlined into what uses its results, the compiler makes a loop of it that
+/// finishes one vector before it begins the next, and the lanes no longer fill each other's waits.
+#[inline(never)]
+fn hashes<const N: usize>(x: u32, ids: &[i32; N], r: u32) -> [u32; N] {
+	hash3_lanes(x, ids, r)
 }
 
 /// What a group is drawn with.
@@ -171,8 +179,8 @@ impl Draw for Fast {
 			return straw2(&map.straws(bucket), x, r, position);
 		}
 		let range = start as usize..start as usize + usize::from(groups);
-		let ids = straws.ids[range.clone()].chunks(2);
-		let reciprocals = straws.reciprocals[range].chunks(2);
+		let mut ids = &straws.ids[range.clone()];
+		let mut reciprocals = &straws.reciprocals[range];
 		let mut best = u64::MAX;
 		let mut key = Key {
 			x,
@@ -180,16 +188,20 @@ impl Draw for Fast {
 			bits,
 			first: 0,
 		};
-		for (ids, reciprocals) in ids.zip(reciprocals) {
-			best = best.min(if ids.len() == 2 {
-				self.shortest::<{ 2 * GROUP }>(ids, reciprocals, key)
-			} else {
-				self.shortest::<GROUP>(ids, reciprocals, key)
+		loop {
+			best = best.min(match ids.len() {
+				1 => self.shortest::<GROUP>(ids, reciprocals, key),
+				2 => self.shortest::<{ 2 * GROUP }>(ids, reciprocals, key),
+				3 => self.shortest::<{ 3 * GROUP }>(ids, reciprocals, key),
+				_ => self.shortest::<{ 4 * GROUP }>(ids, reciprocals, key),
 			});
-			key.first += 2 * GROUP as u64;
+			if ids.len() <= 4 {
+				// The index, of at most 256 items.
+				return (best & 0xff) as usize;
+			}
+			(ids, reciprocals) = (&ids[4..], &reciprocals[4..]);
+			key.first += 4 * GROUP as u64;
 		}
-		// The index, of at most 256 items.
-		(best & 0xff) as usize
 	}
 }
 

@@ -44,15 +44,70 @@ pub const fn hash3(a: u32, b: u32, c: u32) -> u32 {
 	h
 }
 
-/// [`hash3`] of `a`, each of `ids` and `c`. Independent lanes in plain arithmetic, so that the
-/// compiler can run them side by side.
+/// [`hash3`] of `a`, each of `ids` and `c`.
+///
+/// Plain arithmetic on all lanes, operation by operation, which the compiler turns into vectors of
+/// the target. A hash is a long chain of operations that wait for each other, so lanes beyond the
+/// vector's width, up to 16, still gain: they fill the waits.
 #[inline(always)]
 pub fn hash3_lanes<const N: usize>(a: u32, ids: &[i32; N], c: u32) -> [u32; N] {
-	let mut hashes = [0; N];
-	for (hash, id) in hashes.iter_mut().zip(ids) {
-		*hash = hash3(a, *id as u32, c);
+	let mut b = ids.map(|id| id as u32);
+	let mut h = b.map(|id| SEED ^ a ^ id ^ c);
+	let (mut a, mut c) = ([a; N], [c; N]);
+	let (mut x, mut y) = ([WORD_X; N], [WORD_Y; N]);
+	mix_lanes(&mut a, &mut b, &mut h);
+	mix_lanes(&mut c, &mut x, &mut h);
+	mix_lanes(&mut y, &mut a, &mut h);
+	mix_lanes(&mut b, &mut x, &mut h);
+	mix_lanes(&mut y, &mut c, &mut h);
+	h
+}
+
+/// [`mix`] of every lane.
+#[inline(always)]
+fn mix_lanes<const N: usize>(a: &mut [u32; N], b: &mut [u32; N], c: &mut [u32; N]) {
+	update(a, b, c, &right(c, 13));
+	update(b, c, a, &left(a, 8));
+	update(c, a, b, &right(b, 13));
+	update(a, b, c, &right(c, 12));
+	update(b, c, a, &left(a, 16));
+	update(c, a, b, &right(b, 5));
+	update(a, b, c, &right(c, 3));
+	update(b, c, a, &left(a, 10));
+	update(c, a, b, &right(b, 15));
+}
+
+#[inline(always)]
+fn update<const N: usize>(
+	target: &mut [u32; N],
+	next: &[u32; N],
+	last: &[u32; N],
+	shifted: &[u32; N],
+) {
+	for lane in 0..N {
+		target[lane] = target[lane]
+			.wrapping_sub(next[lane])
+			.wrapping_sub(last[lane])
+			^ shifted[lane];
 	}
-	hashes
+}
+
+#[inline(always)]
+fn right<const N: usize>(word: &[u32; N], bits: u32) -> [u32; N] {
+	let mut shifted = [0; N];
+	for lane in 0..N {
+		shifted[lane] = word[lane] >> bits;
+	}
+	shifted
+}
+
+#[inline(always)]
+fn left<const N: usize>(word: &[u32; N], bits: u32) -> [u32; N] {
+	let mut shifted = [0; N];
+	for lane in 0..N {
+		shifted[lane] = word[lane] << bits;
+	}
+	shifted
 }
 
 #[cfg(test)]
@@ -74,6 +129,11 @@ mod tests {
 		let lanes = hash3_lanes(99, &ids, 5);
 		for (lane, id) in lanes.iter().zip(ids) {
 			assert_eq!(*lane, hash3(99, id as u32, 5));
+		}
+		let ids = core::array::from_fn(|lane| lane as i32 * 0x0123_4567 - 9);
+		for c in [0, 1, 77, u32::MAX] {
+			let lanes: [u32; 16] = hash3_lanes(c ^ 5, &ids, c);
+			assert_eq!(lanes, ids.map(|id| hash3(c ^ 5, id as u32, c)));
 		}
 	}
 }
