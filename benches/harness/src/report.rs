@@ -2,7 +2,8 @@
 
 use crate::{BenchError, Figure, Options};
 use serde::Serialize;
-use std::{collections::BTreeMap, fs};
+use serde_json::Value;
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// What the values of a case are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,17 +242,43 @@ impl Report {
 	/// # Errors
 	/// [`BenchError::Write`] if it cannot be written.
 	pub fn write(&self, options: &Options, name: &str) -> Result<(), BenchError> {
+		write(options, name, &serde_json::to_value(self)?)
+	}
+
+	/// Adds the cases and notes to a `NAME.json` written before.
+	///
+	/// # Errors
+	/// [`BenchError::Write`] if it cannot be read or written.
+	pub fn append(&self, options: &Options, name: &str) -> Result<(), BenchError> {
 		let path = options.out.join(format!("{name}.json"));
-		let failed = |cause| BenchError::Write {
-			path: path.display().to_string(),
-			cause,
-		};
-		fs::create_dir_all(&options.out).map_err(failed)?;
-		let mut text = serde_json::to_string_pretty(self)?;
-		text.push('\n');
-		fs::write(&path, text).map_err(failed)?;
-		println!("{}", path.display());
-		Ok(())
+		let text = fs::read_to_string(&path).map_err(failed(&path))?;
+		let mut report: Value = serde_json::from_str(&text)?;
+		let mut more = serde_json::to_value(self)?;
+		for list in ["cases", "notes"] {
+			let new = more.get_mut(list).and_then(Value::as_array_mut);
+			let old = report.get_mut(list).and_then(Value::as_array_mut);
+			if let (Some(new), Some(old)) = (new, old) {
+				old.append(new);
+			}
+		}
+		write(options, name, &report)
+	}
+}
+
+fn write(options: &Options, name: &str, report: &Value) -> Result<(), BenchError> {
+	let path = options.out.join(format!("{name}.json"));
+	fs::create_dir_all(&options.out).map_err(failed(&path))?;
+	let mut text = serde_json::to_string_pretty(report)?;
+	text.push('\n');
+	fs::write(&path, text).map_err(failed(&path))?;
+	println!("{}", path.display());
+	Ok(())
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> BenchError + '_ {
+	|cause| BenchError::Write {
+		path: path.display().to_string(),
+		cause,
 	}
 }
 
