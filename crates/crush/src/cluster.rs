@@ -169,6 +169,13 @@ pub struct ClusterMap {
 impl ClusterMap {
 	/// Decodes and validates bytes from anywhere: they must be one valid map and nothing else.
 	pub fn decode_checked(bytes: &[u8]) -> Result<Self, MapError> {
+		let map = Self::decode_unchecked(bytes)?;
+		map.validate()?;
+		Ok(map)
+	}
+
+	/// Decodes bytes of one map and nothing else; whether it is valid is not known yet.
+	fn decode_unchecked(bytes: &[u8]) -> Result<Self, MapError> {
 		if bytes.len() > MAX_BLOB_LEN {
 			return Err(MapError::TooLong {
 				len: bytes.len(),
@@ -179,9 +186,14 @@ impl ClusterMap {
 			Some(&VERSION) | None => {}
 			Some(&other) => return Err(MapError::UnknownVersion(other)),
 		}
-		let map = Self::decode_all(&mut &bytes[..]).map_err(MapError::Malformed)?;
-		map.validate()?;
-		Ok(map)
+		Self::decode_all(&mut &bytes[..]).map_err(MapError::Malformed)
+	}
+
+	/// As [`Self::decode_checked`] and [`Self::placement`], validating once instead of twice.
+	pub fn decode_placement(bytes: &[u8]) -> Result<(Self, Placement), MapError> {
+		let map = Self::decode_unchecked(bytes)?;
+		let placement = map.placement()?;
+		Ok((map, placement))
 	}
 
 	/// Whether slots can be computed from the map.

@@ -23,6 +23,9 @@ const GAP_SHIFT: u32 = 64 - GAP_BITS;
 /// Above every length, and small enough to have an index below it in a word.
 const NO_STRAW: u64 = 1 << 55;
 
+/// Weights of one bucket may differ by this many bits for reciprocals to fit 64 bits.
+const MAX_RATIO_BITS: u32 = 14;
+
 type GapTable = [u64; 1 << 16];
 
 /// `(2^48 - ln(u)) << GAP_SHIFT` for every `u`: 512 KiB, made once for the whole process.
@@ -85,17 +88,15 @@ impl FastStraws {
 	fn add(&mut self, items: impl Iterator<Item = (i32, u32)> + Clone) -> Option<u16> {
 		let heaviest = items.clone().map(|(_, weight)| weight).max()?;
 		let bits = u64::from(heaviest).next_power_of_two().trailing_zeros();
-		let reciprocal = |weight: u32| match weight {
-			0 => Some(0),
-			_ => u64::try_from((1u128 << (GAP_BITS + bits)).div_ceil(weight.into())).ok(),
-		};
-		if items
+		let lightest = items
 			.clone()
-			.any(|(_, weight)| reciprocal(weight).is_none())
-		{
+			.map(|(_, weight)| weight)
+			.filter(|weight| *weight > 0);
+		let lightest = u64::from(lightest.min().unwrap_or(1));
+		if lightest << MAX_RATIO_BITS < 1 << bits {
 			return None;
 		}
-		let mut rest = items.map(|(id, weight)| (id, reciprocal(weight).unwrap_or(0)));
+		let mut rest = items.map(|(id, weight)| (id, reciprocal(weight, bits)));
 		while let Some(first) = rest.next() {
 			let mut group = [(0, 0); GROUP];
 			group[0] = first;
@@ -108,6 +109,19 @@ impl FastStraws {
 		}
 		Some(bits as u16)
 	}
+}
+
+/// `ceil(2^(49 + bits) / weight)`, 0 for a weight of 0; fits if the weight is not below
+/// `2^(bits - MAX_RATIO_BITS)`.
+fn reciprocal(weight: u32, bits: u32) -> u64 {
+	// In two steps of long division by less than 2^33, because dividing 128-bit numbers is slow.
+	let Some(weight) = core::num::NonZeroU64::new(weight.into()) else {
+		return 0;
+	};
+	let high = 1u64 << GAP_BITS;
+	let (quotient, remainder) = (high / weight, high % weight);
+	let low = remainder << bits;
+	(quotient << bits) + low.div_ceil(weight.get())
 }
 
 /// Draws from [`FastStraws`].

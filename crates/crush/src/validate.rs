@@ -109,23 +109,31 @@ fn choose_args(bucket: &Bucket) -> Result<(), MapError> {
 
 /// Within one class's tree, each item stands once.
 fn one_parent(buckets: &[Bucket]) -> Result<(), MapError> {
-	let mut places: Vec<(u16, i32, i32)> = buckets
+	let key = |class: u16, item: i32| u64::from(class) << 32 | u64::from(item as u32);
+	let keys = buckets.iter().flat_map(|bucket| {
+		let items = bucket.items.iter();
+		items.map(move |item| key(bucket.class, item.id))
+	});
+	let mut keys: Vec<u64> = keys.collect();
+	keys.sort_unstable();
+	let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) else {
+		return Ok(());
+	};
+	// By descending id, the last bucket that has the item is not the first that has it.
+	let held = |bucket: &Bucket| {
+		let mut items = bucket.items.iter();
+		items
+			.find(|item| key(bucket.class, item.id) == pair[0])
+			.copied()
+	};
+	let last = buckets
 		.iter()
-		.flat_map(|bucket| {
-			bucket
-				.items
-				.iter()
-				.map(|item| (bucket.class, item.id, bucket.id))
-		})
-		.collect();
-	places.sort_unstable();
-	match places
-		.windows(2)
-		.find(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1))
-	{
-		Some(pair) => Err(MapError::ItemTwice {
-			bucket: pair[0].2,
-			item: pair[0].1,
+		.rev()
+		.find_map(|bucket| Some((bucket.id, held(bucket)?)));
+	match last {
+		Some((bucket, item)) => Err(MapError::ItemTwice {
+			bucket,
+			item: item.id,
 		}),
 		None => Ok(()),
 	}

@@ -334,6 +334,8 @@ fn each_fault_of_a_cluster_map_is_named() {
 			Err(error.clone())
 		);
 		assert_eq!(map.placement().unwrap_err(), error);
+		let decoded = ClusterMap::decode_placement(&map.encode());
+		assert_eq!(decoded.unwrap_err(), error);
 	}
 }
 
@@ -466,6 +468,9 @@ proptest! {
 		prop_assert_eq!(domains.len(), found);
 		let again = ClusterMap::decode_checked(&map.encode()).unwrap();
 		prop_assert_eq!(&again, &map);
+		let (again, prepared) = ClusterMap::decode_placement(&map.encode()).unwrap();
+		prop_assert_eq!(&again, &map);
+		prop_assert_eq!(prepared.up(pg).unwrap(), slots.clone());
 		prop_assert_eq!(again.placement().unwrap().up(pg).unwrap(), slots);
 	}
 
