@@ -46,19 +46,17 @@ macro_rules! by_access {
 }
 
 /// Runs `$block`, which computes the vector at `$at`, over the columns `$range` of `$io`. Where a
-/// range is no multiple of a vector the last one reaches beyond it or overlaps the one before:
-/// outputs are not inputs, so computing bytes once more changes nothing. The buffers hold a vector
-/// at least, and streamed ranges are multiples.
+/// range is no multiple of a vector the last one reaches beyond it, or back if there is nothing
+/// beyond: outputs are not inputs, so computing bytes once more changes nothing. The buffers hold a
+/// vector at least, and streamed ranges are multiples.
 macro_rules! columns {
-	($io:ident, $range:ident, $mode:ident, $at:ident, $block:block) => {{
-		let mut $at = $range.start;
-		while $at + WIDTH <= $range.end {
+	($io:ident, $range:ident, $at:ident, $block:block) => {{
+		let last = $io.len() - WIDTH;
+		let mut next = $range.start;
+		while next < $range.end {
+			let $at = next.min(last);
 			$block
-			$at += WIDTH;
-		}
-		if $mode != STREAM && $at < $range.end {
-			$at = $at.min($io.len() - WIDTH);
-			$block
+			next += WIDTH;
 		}
 	}};
 }
@@ -100,7 +98,7 @@ macro_rules! kernel_body {
 
 		#[target_feature(enable = $features)]
 		unsafe fn encode_range<const MODE: u8>(io: &Io<'_>, range: Range<usize>) {
-			columns!(io, range, MODE, at, {
+			columns!(io, range, at, {
 				// SAFETY: `at + WIDTH` is at most the length of the buffers.
 				unsafe { encode_block::<MODE>(io, at) }
 			});
@@ -121,8 +119,7 @@ macro_rules! kernel_body {
 
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn input<const MODE: u8>(io: &Io<'_>, index: usize, at: usize) -> V {
-			let from = io.input(index);
+		unsafe fn read<const MODE: u8>(from: *const u8, at: usize) -> V {
 			if MODE != NEAR {
 				prefetch(from.wrapping_add(at + AHEAD));
 			}
@@ -132,17 +129,31 @@ macro_rules! kernel_body {
 
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn output<const MODE: u8>(io: &Io<'_>, index: usize, at: usize, v: V) {
+		unsafe fn write<const MODE: u8>(to: *mut u8, at: usize, v: V) {
+			let to = to.wrapping_add(at);
 			// SAFETY: the caller gives a place in the buffer with `WIDTH` bytes after it, and one
 			// that is aligned if it streams.
 			unsafe {
-				let to = io.output(index).wrapping_add(at);
 				if MODE == STREAM {
 					stream(to, v);
 				} else {
 					store(to, v);
 				}
 			}
+		}
+
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn input<const MODE: u8>(io: &Io<'_>, index: usize, at: usize) -> V {
+			// SAFETY: as the caller promises.
+			unsafe { read::<MODE>(io.input(index), at) }
+		}
+
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn output<const MODE: u8>(io: &Io<'_>, index: usize, at: usize, v: V) {
+			// SAFETY: as the caller promises.
+			unsafe { write::<MODE>(io.output(index), at, v) }
 		}
 
 		/// Values at four neighbours from four coefficients: two layers.
@@ -252,11 +263,18 @@ macro_rules! kernel_body {
 		}
 
 		/// A route with its coefficients in the form of this kernel.
-		struct Prepared<'a> {
+		struct Skews<'a> {
 			route: &'a Route,
 			far: [Cell; 4],
 			scales: [Cell; 4],
 			missing: [[Cell; DATA_SHARDS]; Route::MISSING],
+		}
+
+		/// The buffers of a route: null where there is none.
+		struct Places {
+			coset: [*const u8; 8],
+			pair: [*const u8; 2],
+			outputs: [[*mut u8; 8]; 4],
 		}
 
 		/// Computes the outputs of a route.
@@ -265,140 +283,206 @@ macro_rules! kernel_body {
 		/// As for [`encode`]; the route's outputs exist.
 		#[target_feature(enable = $features)]
 		pub(super) unsafe fn rebuild(io: &Io<'_>, route: &Route) {
-			let prepared = &Prepared {
+			let skews = &Skews {
 				route,
 				far: route.far.map(cell),
 				scales: route.scales.map(cell),
 				missing: route.missing.map(|row| row.map(cell)),
 			};
 			// SAFETY: parts lie in the buffers.
-			by_access!(io, range, MODE, unsafe { rebuild_range::<MODE>(io, prepared, range) });
+			by_access!(io, range, MODE, unsafe {
+				if route.missing_count == 0 {
+					rebuild_range::<MODE, true>(io, skews, range);
+				} else {
+					rebuild_range::<MODE, false>(io, skews, range);
+				}
+			});
 		}
 
 		#[target_feature(enable = $features)]
-		unsafe fn rebuild_range<const MODE: u8>(
+		unsafe fn rebuild_range<const MODE: u8, const WHOLE: bool>(
 			io: &Io<'_>,
-			prepared: &Prepared<'_>,
+			skews: &Skews<'_>,
 			range: Range<usize>,
 		) {
-			columns!(io, range, MODE, at, {
+			let route = skews.route;
+			let output = |index: u8| match index {
+				Route::NONE => core::ptr::null_mut(),
+				index => io.output(usize::from(index)),
+			};
+			let places = Places {
+				coset: route.inputs.map(|index| match usize::from(index) {
+					index if index < DATA_SHARDS => io.input(index),
+					_ => core::ptr::null(),
+				}),
+				pair: [0, 1].map(|next| io.input(usize::from(route.pair_at) + next)),
+				outputs: route.outputs.map(|coset| coset.map(output)),
+			};
+			columns!(io, range, at, {
 				// SAFETY: `at + WIDTH` is at most the length of the buffers.
-				unsafe { rebuild_block::<MODE>(io, prepared, at) }
+				unsafe { rebuild_block::<MODE, WHOLE>(io, skews, &places, at) }
 			});
 		}
 
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn rebuild_block<const MODE: u8>(io: &Io<'_>, prepared: &Prepared<'_>, at: usize) {
-			let route = prepared.route;
+		unsafe fn rebuild_block<const MODE: u8, const WHOLE: bool>(
+			io: &Io<'_>,
+			skews: &Skews<'_>,
+			places: &Places,
+			at: usize,
+		) {
+			let route = skews.route;
+			let from = &COSETS[route.coset & 3];
+			let mut a: [V; 8] = [zero(); 8];
 			// SAFETY: as the caller promises for `at` and the route.
 			unsafe {
-				// Slots of the coset that are not given are computed by the matrix.
-				let mut computed = [zero(); Route::MISSING];
-				for (v, row) in computed.iter_mut().zip(&prepared.missing).take(route.missing_count) {
-					for col in (0..DATA_SHARDS).step_by(2) {
-						let pair = [input::<NEAR>(io, col, at), input::<NEAR>(io, col + 1, at)];
+				if WHOLE {
+					for (a, place) in a.iter_mut().zip(places.coset) {
+						*a = read::<MODE>(place, at);
+					}
+				} else {
+					let computed = missing::<MODE>(io, skews, at);
+					let mut computed = computed.into_iter();
+					for (a, place) in a.iter_mut().zip(places.coset) {
+						*a = match place.is_null() {
+							true => computed.next().unwrap_or(zero()),
+							false => read::<MODE>(place, at),
+						};
+					}
+				}
+			}
+			// Half way to coefficients from the values at the eight elements of a coset: the last
+			// layer would only be undone.
+			for pair in 0..4 {
+				a[2 * pair + 1] = xor(a[2 * pair + 1], a[2 * pair]);
+				a[2 * pair] = mul_add(a[2 * pair], a[2 * pair + 1], &from.near[pair]);
+			}
+			for i in [0, 1, 4, 5] {
+				a[i + 2] = xor(a[i + 2], a[i]);
+				a[i] = mul_add(a[i], a[i + 2], &from.middle[i / 4]);
+			}
+			let low = [a[0], a[1], a[2], a[3]];
+			let high = four_xor([a[4], a[5], a[6], a[7]], low);
+
+			// What two further values add to it.
+			let pair_coset = route.pair >> 3 & 3;
+			let coset = &COSETS[pair_coset];
+			let (half, near) = (route.pair >> 2 & 1, &coset.near[route.pair >> 1 & 3]);
+			let kept = four_xor(low, four_mul(high, &skews.far[pair_coset]));
+			let c = if half == 1 { four_xor(kept, high) } else { kept };
+			let mut c0 = mul_add(c[0], c[2], &coset.middle[half]);
+			let mut c1 = mul_add(c[1], c[3], &coset.middle[half]);
+			if route.pair >> 1 & 1 == 1 {
+				c0 = xor(c0, c[2]);
+				c1 = xor(c1, c[3]);
+			}
+			let v0 = mul_add(c0, c1, near);
+			let v1 = xor(v0, c1);
+			// SAFETY: as the caller promises for `at`.
+			let [d0, d1] = places.pair.map(|place| unsafe { read::<MODE>(place, at) });
+			let d0 = xor(v0, d0);
+			let q1 = xor(d0, xor(v1, d1));
+			let q0 = mul_add(d0, q1, near);
+
+			let kept = [xor(kept[0], q0), xor(kept[1], q1), kept[2], kept[3]];
+			// SAFETY: as the caller promises for `at` and the route.
+			unsafe {
+				rebuild_coset::<MODE, 0>(skews, places, at, low, high, kept, [q0, q1]);
+				rebuild_coset::<MODE, 1>(skews, places, at, low, high, kept, [q0, q1]);
+				rebuild_coset::<MODE, 2>(skews, places, at, low, high, kept, [q0, q1]);
+				rebuild_coset::<MODE, 3>(skews, places, at, low, high, kept, [q0, q1]);
+			}
+		}
+
+		/// The slots of the source coset that are not given, by the matrix.
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn missing<const MODE: u8>(
+			io: &Io<'_>,
+			skews: &Skews<'_>,
+			at: usize,
+		) -> [V; Route::MISSING] {
+			let mut computed = [zero(); Route::MISSING];
+			// SAFETY: as the caller promises for `at` and the route.
+			unsafe {
+				for col in (0..DATA_SHARDS).step_by(2) {
+					let pair = [input::<NEAR>(io, col, at), input::<NEAR>(io, col + 1, at)];
+					for (v, row) in computed.iter_mut().zip(&skews.missing) {
 						*v = mul_add2(*v, pair[0], &row[col], pair[1], &row[col + 1]);
 					}
 				}
-				for (v, index) in computed.iter().zip(route.missing_outputs) {
+				for (v, index) in computed.iter().zip(skews.route.missing_outputs) {
 					if index != Route::NONE {
 						output::<MODE>(io, usize::from(index), at, *v);
 					}
 				}
-				// Half way to coefficients from the values at the eight elements of a coset: the
-				// last layer would only be undone.
-				let from = &COSETS[route.coset & 3];
-				let mut a: [V; 8] = [zero(); 8];
-				for (a, index) in a.iter_mut().zip(route.inputs) {
-					let index = usize::from(index);
-					*a = match computed.get(index.wrapping_sub(DATA_SHARDS)) {
-						Some(v) => *v,
-						None => input::<MODE>(io, index, at),
-					};
-				}
-				for pair in 0..4 {
-					a[2 * pair + 1] = xor(a[2 * pair + 1], a[2 * pair]);
-					a[2 * pair] = mul_add(a[2 * pair], a[2 * pair + 1], &from.near[pair]);
-				}
-				for i in [0, 1, 4, 5] {
-					a[i + 2] = xor(a[i + 2], a[i]);
-					a[i] = mul_add(a[i], a[i + 2], &from.middle[i / 4]);
-				}
-				let low = [a[0], a[1], a[2], a[3]];
-				let high = four_xor([a[4], a[5], a[6], a[7]], low);
+			}
+			computed
+		}
 
-				// What two further values add to it.
-				let pair_coset = route.pair >> 3 & 3;
-				let coset = &COSETS[pair_coset];
-				let (half, near) = (route.pair >> 2 & 1, &coset.near[route.pair >> 1 & 3]);
-				let kept = four_xor(low, four_mul(high, &prepared.far[pair_coset]));
-				let c = if half == 1 { four_xor(kept, high) } else { kept };
-				let mut c0 = mul_add(c[0], c[2], &coset.middle[half]);
-				let mut c1 = mul_add(c[1], c[3], &coset.middle[half]);
-				if route.pair >> 1 & 1 == 1 {
-					c0 = xor(c0, c[2]);
-					c1 = xor(c1, c[3]);
-				}
-				let v0 = mul_add(c0, c1, near);
-				let v1 = xor(v0, c1);
-				let d0 = xor(v0, input::<MODE>(io, usize::from(route.pair_at), at));
-				let d1 = xor(v1, input::<MODE>(io, usize::from(route.pair_at) + 1, at));
-				let q1 = xor(d0, d1);
-				let q0 = mul_add(d0, q1, near);
-
-				for index in 0..4 {
-					let wanted = &route.outputs[index];
-					if *wanted == Route::NOTHING {
-						continue;
-					}
-					let mut lower = kept;
-					if index == pair_coset {
-						lower[0] = xor(lower[0], q0);
-						lower[1] = xor(lower[1], q1);
+		/// What is wanted of a coset.
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn rebuild_coset<const MODE: u8, const INDEX: usize>(
+			skews: &Skews<'_>,
+			places: &Places,
+			at: usize,
+			low: [V; 4],
+			high: [V; 4],
+			kept: [V; 4],
+			last: [V; 2],
+		) {
+			let wanted = &skews.route.outputs[INDEX];
+			if *wanted == Route::NOTHING {
+				return;
+			}
+			let mut lower = kept;
+			if INDEX != skews.route.pair >> 3 {
+				lower = four_xor(low, four_mul(high, &skews.far[INDEX]));
+				lower[0] = mul_add(lower[0], last[0], &skews.scales[INDEX]);
+				lower[1] = mul_add(lower[1], last[1], &skews.scales[INDEX]);
+			}
+			let coset = &COSETS[INDEX];
+			let (lower_places, upper_places) = places.outputs[INDEX].split_at(4);
+			// SAFETY: as the caller promises for `at` and the route.
+			unsafe {
+				if wanted[..4] != Route::NOTHING[..4] {
+					// Two skews of the first coset are zero.
+					let sums = if INDEX == 0 {
+						[lower[0], lower[1]]
 					} else {
-						lower = four_xor(low, four_mul(high, &prepared.far[index]));
-						lower[0] = mul_add(lower[0], q0, &prepared.scales[index]);
-						lower[1] = mul_add(lower[1], q1, &prepared.scales[index]);
-					}
-					let coset = &COSETS[index];
-					let (lower_wanted, upper_wanted) = wanted.split_at(4);
-					if *lower_wanted != Route::NOTHING[..4] {
-						rebuild_four::<MODE>(io, at, lower, coset, 0, lower_wanted);
-					}
-					if *upper_wanted != Route::NOTHING[..4] {
-						rebuild_four::<MODE>(io, at, four_xor(lower, high), coset, 1, upper_wanted);
+						[
+							mul_add(lower[0], lower[2], &coset.middle[0]),
+							mul_add(lower[1], lower[3], &coset.middle[0]),
+						]
+					};
+					let v0 = if INDEX == 0 { sums[0] } else { mul_add(sums[0], sums[1], &coset.near[0]) };
+					rebuild_pair::<MODE>(at, v0, sums[1], &lower_places[..2]);
+					let sums = [xor(sums[0], lower[2]), xor(sums[1], lower[3])];
+					let v2 = mul_add(sums[0], sums[1], &coset.near[1]);
+					rebuild_pair::<MODE>(at, v2, sums[1], &lower_places[2..]);
+				}
+				if wanted[4..] != Route::NOTHING[4..] {
+					let upper = four_xor(lower, high);
+					let values = four(upper, &coset.middle[1], &coset.near, 2);
+					for (value, place) in values.into_iter().zip(upper_places) {
+						if !place.is_null() {
+							write::<MODE>(*place, at, value);
+						}
 					}
 				}
 			}
 		}
 
-		/// As [`four`], but computes only what is wanted.
+		/// Two neighbours from one and the difference.
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn rebuild_four<const MODE: u8>(
-			io: &Io<'_>,
-			at: usize,
-			c: [V; 4],
-			coset: &Coset<Cell>,
-			half: usize,
-			wanted: &[u8],
-		) {
-			let middle = &coset.middle[half];
-			let c0 = mul_add(c[0], c[2], middle);
-			let c1 = mul_add(c[1], c[3], middle);
-			let pairs = [[c0, c1], [xor(c0, c[2]), xor(c1, c[3])]];
-			for (i, ([c0, c1], wanted)) in pairs.into_iter().zip(wanted.chunks_exact(2)).enumerate() {
-				if *wanted == Route::NOTHING[..2] {
-					continue;
-				}
-				let v0 = mul_add(c0, c1, &coset.near[2 * half + i]);
-				let v1 = xor(v0, c1);
-				for (v, index) in [v0, v1].into_iter().zip(wanted) {
-					if *index != Route::NONE {
-						// SAFETY: as the caller promises for `at` and the route.
-						unsafe { output::<MODE>(io, usize::from(*index), at, v) };
-					}
+		unsafe fn rebuild_pair<const MODE: u8>(at: usize, v: V, difference: V, places: &[*mut u8]) {
+			for (v, place) in [v, xor(v, difference)].into_iter().zip(places) {
+				if !place.is_null() {
+					// SAFETY: as the caller promises for `at` and the route.
+					unsafe { write::<MODE>(*place, at, v) };
 				}
 			}
 		}
@@ -433,8 +517,9 @@ macro_rules! kernel_body {
 			match rows.len() {
 				$($rows => {
 					let Some(rows) = rows.first_chunk::<$rows>() else { return };
+					let Some(outputs) = io.outputs(first).first_chunk::<$rows>() else { return };
 					// SAFETY: as the caller promises.
-					unsafe { dense_part::<$rows, $steps, MODE>(io, rows, first, tile) }
+					unsafe { dense_part::<$rows, $steps, MODE>(io, rows, outputs, tile) }
 				})*
 				_ => unreachable!("blocks hold at most {} rows", $most),
 			}
@@ -444,24 +529,19 @@ macro_rules! kernel_body {
 		unsafe fn dense_part<const R: usize, const C: usize, const MODE: u8>(
 			io: &Io<'_>,
 			rows: &[[Cell; DATA_SHARDS]; R],
-			first: usize,
+			outputs: &[*mut u8; R],
 			range: Range<usize>,
 		) {
-			let mut at = range.start;
+			let mut range = range;
 			// SAFETY: each block ends within the buffers, which hold a vector at least.
 			unsafe {
-				while at + C * WIDTH <= range.end {
-					dense_block::<R, C, MODE>(io, rows, first, at);
-					at += C * WIDTH;
+				while range.len() >= C * WIDTH {
+					dense_block::<R, C, MODE>(io, rows, outputs, range.start);
+					range.start += C * WIDTH;
 				}
-				while at + WIDTH <= range.end {
-					dense_block::<R, 1, MODE>(io, rows, first, at);
-					at += WIDTH;
-				}
-				if MODE != STREAM && at < range.end {
-					// As in `columns`.
-					dense_block::<R, 1, MODE>(io, rows, first, at.min(io.len() - WIDTH));
-				}
+				columns!(io, range, at, {
+					dense_block::<R, 1, MODE>(io, rows, outputs, at);
+				});
 			}
 		}
 
@@ -471,28 +551,30 @@ macro_rules! kernel_body {
 		unsafe fn dense_block<const R: usize, const C: usize, const MODE: u8>(
 			io: &Io<'_>,
 			rows: &[[Cell; DATA_SHARDS]; R],
-			first: usize,
+			outputs: &[*mut u8; R],
 			at: usize,
 		) {
 			let mut sums = [[zero(); C]; R];
-			for col in (0..DATA_SHARDS).step_by(2) {
+			// The number of pairs is not told to the compiler, which would unroll the loop and then
+			// keep products in memory.
+			for (pair, inputs) in io.pairs().iter().enumerate() {
 				let mut data = [[zero(); 2]; C];
 				for (c, data) in data.iter_mut().enumerate() {
 					// SAFETY: as the caller promises for `at`.
-					*data = unsafe {
-						[input::<MODE>(io, col, at + c * WIDTH), input::<MODE>(io, col + 1, at + c * WIDTH)]
-					};
+					*data = inputs.map(|input| unsafe { read::<MODE>(input, at + c * WIDTH) });
 				}
 				for (sums, row) in sums.iter_mut().zip(rows) {
+					// SAFETY: there are half as many pairs as cells.
+					let cells = unsafe { row.as_chunks::<2>().0.get_unchecked(pair) };
 					for (sum, data) in sums.iter_mut().zip(&data) {
-						*sum = mul_add2(*sum, data[0], &row[col], data[1], &row[col + 1]);
+						*sum = mul_add2(*sum, data[0], &cells[0], data[1], &cells[1]);
 					}
 				}
 			}
-			for (r, sums) in sums.into_iter().enumerate() {
+			for (output, sums) in outputs.iter().zip(sums) {
 				for (c, sum) in sums.into_iter().enumerate() {
 					// SAFETY: as the caller promises for `at`.
-					unsafe { output::<MODE>(io, first + r, at + c * WIDTH, sum) };
+					unsafe { write::<MODE>(*output, at + c * WIDTH, sum) };
 				}
 			}
 		}

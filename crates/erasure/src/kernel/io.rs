@@ -43,6 +43,8 @@ pub(super) enum Access {
 pub(super) struct Io<'a> {
 	inputs: [*const u8; DATA_SHARDS],
 	outputs: [*mut u8; TOTAL_SHARDS],
+	/// Half the number of inputs, as a number that the compiler does not know.
+	pairs: usize,
 	count: usize,
 	len: usize,
 	parts: [(Range<usize>, Access); 3],
@@ -86,6 +88,7 @@ impl<'a> Io<'a> {
 		Some(Self {
 			inputs: inputs.map(<[u8]>::as_ptr),
 			outputs: pointers,
+			pairs: core::hint::black_box(DATA_SHARDS / 2),
 			count,
 			len,
 			parts,
@@ -131,6 +134,19 @@ impl<'a> Io<'a> {
 	#[inline(always)]
 	pub(super) fn input(&self, index: usize) -> *const u8 {
 		self.inputs[index]
+	}
+
+	/// Starts of all inputs, two and two: five pairs.
+	#[inline(always)]
+	pub(super) fn pairs(&self) -> &[[*const u8; 2]] {
+		let pairs = self.inputs.as_chunks().0;
+		&pairs[..self.pairs.min(pairs.len())]
+	}
+
+	/// What the columns of the outputs from `first` on are counted from.
+	#[inline(always)]
+	pub(super) fn outputs(&self, first: usize) -> &[*mut u8] {
+		&self.outputs[first.min(self.count)..self.count]
 	}
 
 	/// What an output's columns are counted from; null if there is none.
