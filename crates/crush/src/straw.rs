@@ -13,7 +13,7 @@ use crate::ln::{ln, LN_ONE};
 use crate::map::{CrushMap, Straws};
 
 /// Items hashed side by side. WebAssembly without vectors gains nothing from more than one.
-const LANES: usize = if cfg!(target_family = "wasm") { 1 } else { 4 };
+const LANES: usize = if cfg!(target_family = "wasm") { 2 } else { 4 };
 
 /// A way to find the winning item.
 pub(crate) trait Draw: Copy {
