@@ -1,0 +1,102 @@
+//! Frames of the shard protocol: the prefix, then one byte says what is read.
+
+use crate::{
+	wire::{
+		clean, decode_request, decode_response, frame, frame_len, pack, unpack, Request, Response,
+		Status, MAX_FRAME, MAX_HAS,
+	},
+	Input,
+};
+use codec::Encode;
+use hippius_primitives::{ShardId, ShardMeta, StripeId};
+
+/// Decodes; what is understood must read back from its own encoding.
+pub fn run(data: &[u8]) {
+	let mut input = Input(data);
+	let kind = input.u8();
+	if let Ok(len) = frame_len(input.clone().array()) {
+		assert!(len > 0 && len <= MAX_FRAME);
+	}
+	match kind % 4 {
+		0 => {
+			if let Ok(request) = decode_request(input.0) {
+				let again = frame(&request).unwrap();
+				assert_eq!(decode_request(&again[2..]), Ok(request.clone()));
+				if let Request::Put { meta, .. } = request {
+					check(&meta);
+				}
+			}
+		}
+		1 => {
+			if let Ok(response) = decode_response(input.0) {
+				let again = frame(&response).unwrap();
+				assert_eq!(decode_response(&again[2..]), Ok(response.clone()));
+				match response {
+					Response::Stripe(meta) => check(&meta),
+					Response::Failed { detail, .. } => {
+						assert!(clean(&detail).chars().all(|c| !c.is_control()));
+					}
+					_ => {}
+				}
+			}
+		}
+		2 => {
+			let count = usize::from(input.u16()) % (MAX_HAS + 9);
+			if let Some(held) = unpack(input.0, count) {
+				assert_eq!(held.len(), count);
+				assert_eq!(pack(&held), input.0);
+			}
+		}
+		_ => {
+			let text = String::from_utf8_lossy(input.0);
+			if let Response::Failed { detail, .. } = Response::failed(Status::NotFound, &text) {
+				assert!(detail.len() <= 256 && std::str::from_utf8(&detail).is_ok());
+			}
+			assert!(clean(input.0).len() <= 3 * 256);
+		}
+	}
+}
+
+fn check(meta: &ShardMeta) {
+	assert_eq!(meta.shard().is_some(), meta.slot < 30);
+	if meta.is_consistent() {
+		assert_eq!(ShardMeta::new(meta.shards, meta.slot).as_ref(), Some(meta));
+	}
+}
+
+/// One of each message.
+pub fn seeds() -> Vec<Vec<u8>> {
+	let shards = core::array::from_fn(|i| ShardId([i as u8; 32]));
+	let meta = Box::new(ShardMeta::new(shards, 3).unwrap());
+	let message = |kind: u8, frame: Vec<u8>| {
+		let mut seed = vec![kind];
+		seed.extend_from_slice(&frame[2..]);
+		seed
+	};
+	let request = |request: Request| message(0, frame(&request).unwrap());
+	let response = |response: Response| message(1, frame(&response).unwrap());
+	vec![
+		request(Request::Put {
+			meta: meta.clone(),
+			len: 640,
+		}),
+		request(Request::Get {
+			shard: ShardId([1; 32]),
+		}),
+		request(Request::Has { count: 9 }),
+		request(Request::Stripe {
+			stripe: StripeId([2; 32]),
+		}),
+		response(Response::Stored(crate::service::PutAck {
+			already_held: true,
+		})),
+		response(Response::Shard { len: 64 }),
+		response(Response::Held {
+			bits: vec![0xff, 1],
+		}),
+		response(Response::Stripe(meta)),
+		response(Response::failed(Status::Corrupt, "damaged")),
+		(2u8, 9u16, [0xffu8, 1]).encode(),
+		vec![3, b'h', 0xf0, 0x9f, 7],
+	]
+}
