@@ -5,6 +5,8 @@
 //!   to devices with it, counting draws against a cap.
 //! - [`ClusterMap`] is what the chain stores per epoch; [`ClusterMap::placement`] turns it into a
 //!   [`Placement`] that answers which node holds which slot of a placement group.
+//! - [`Placement::table`] maps all groups at once, [`diff()`] makes a repair plan of two tables, and
+//!   [`upmap`] has the exceptions that single slots may be moved by.
 //! - With `std`, [`text`] reads the text maps of Ceph's `crushtool`.
 //!
 //! Integers only, no floats outside the text parser, so that the chain's runtime and every daemon
@@ -25,6 +27,7 @@ pub mod hash;
 pub mod ln;
 pub mod map;
 pub mod mapper;
+mod meter;
 pub mod placement;
 #[cfg(feature = "std")]
 pub mod samples;

@@ -1,11 +1,12 @@
 //! The calculator: runs a rule of a map for one input.
 //!
 //! Two vectors run in step through a choose: the items chosen, and for chooseleaf the devices found
-//! below them. [`UNDEF`] marks a slot still open, [`NONE`] a hole.
+//! below them. `UNDEF` marks a slot still open, [`NONE`] a hole.
 
 use crate::error::MapperError;
 use crate::hash::hash2;
 use crate::map::{CrushMap, DeviceId, Reweights, Step, DEFAULT_TRIES, MAX_SLOTS, WEIGHT_ONE};
+pub use crate::meter::DrawMeter;
 use crate::straw::{Compact, Draw};
 use alloc::vec::Vec;
 
@@ -15,34 +16,6 @@ pub const NONE: i32 = 0x7fff_ffff;
 const UNDEF: i32 = 0x7fff_fffe;
 /// Leaf tries of an indep step unless set; of a firstn step too, as the profile descends once.
 const DEFAULT_LEAF_TRIES: u32 = 1;
-/// Counts draws, the unit of work of a mapping, against a cap.
-#[derive(Clone, Debug)]
-pub struct DrawMeter {
-	cap: u64,
-	spent: u64,
-}
-
-impl DrawMeter {
-	/// A meter that allows `cap` draws.
-	pub const fn new(cap: u64) -> Self {
-		Self { cap, spent: 0 }
-	}
-
-	/// Draws made so far.
-	pub const fn spent(&self) -> u64 {
-		self.spent
-	}
-
-	fn spend(&mut self, draws: usize) -> Result<(), MapperError> {
-		let spent = self.spent.saturating_add(draws as u64);
-		if spent > self.cap {
-			return Err(MapperError::DrawCap(self.cap));
-		}
-		self.spent = spent;
-		Ok(())
-	}
-}
-
 /// Whether the device is out for input `x`.
 pub fn is_out(reweights: &Reweights, device: DeviceId, x: u32) -> bool {
 	match reweights.get(device) {

@@ -17,8 +17,8 @@ const HOLE: NodeIndex = NodeIndex::MAX;
 /// The slots of consecutive placement groups at one epoch.
 ///
 /// Kept as plain numbers: 120 bytes for each group, so 1 MB for 8192 of them and 126 MB for the most a
-/// map may have ([`MAX_PG_NUM`](crate::cluster::MAX_PG_NUM)). Where that is too much, work on ranges
-/// ([`Placement::table_of`]).
+/// map may have ([`MAX_PG_NUM`](crate::cluster::MAX_PG_NUM)); twice that while it is computed. Where
+/// that is too much, work on ranges ([`Placement::table_of`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PgTable {
 	epoch: Epoch,

@@ -98,6 +98,9 @@ impl Placement {
 	/// something, is not out for the group, and neither the raw mapping nor another exception gives it
 	/// a slot. Both are in the same zone. The failure domain of `to` is used by no other node of the raw
 	/// mapping and no other exception, and its family has at most [`MAX_PER_FAMILY`] slots.
+	///
+	/// Families are counted by their buckets, that is within a zone. Under family domains a family
+	/// keeps at most one slot per zone, so the zones that the map lets it be in bound its slots.
 	pub fn verify_item(
 		&self,
 		raw: &Slots,
