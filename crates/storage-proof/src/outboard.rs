@@ -109,7 +109,8 @@ impl Outboard {
 	}
 
 	/// Takes stored pairs back and checks every one against `shard`, the id of the `len` bytes they
-	/// are said to belong to.
+	/// are said to belong to. As the pairs say nothing of the length but the number of groups, a lie
+	/// about it shows only when the last group is read.
 	///
 	/// # Errors
 	/// [`ProofError::TooLong`] if there are more or fewer bytes than [`outboard_len`],
