@@ -6,7 +6,7 @@
 ///
 /// A streaming store must fill its cache line at once: of twenty lines begun, the processor would
 /// write most in halves. So kernels with narrower vectors compute some lines of each output in a
-/// buffer first.
+/// buffer first, as all do for [`Access::StreamLines`].
 macro_rules! by_access {
 	($io:ident, $range:ident, $mode:ident, $call:expr) => {
 		for ($range, access) in $io.parts() {
@@ -24,7 +24,7 @@ macro_rules! by_access {
 					$call;
 					fence();
 				}
-				Access::Stream => {
+				Access::Stream | Access::StreamLines => {
 					const $mode: u8 = FAR;
 					let (outer, whole) = ($io, $range);
 					let mut lines = Lines::new();
@@ -433,8 +433,8 @@ macro_rules! kernel_body {
 			kept: [V; 4],
 			last: [V; 2],
 		) {
-			let wanted = &skews.route.outputs[INDEX];
-			if *wanted == Route::NOTHING {
+			let wanted = skews.route.wanted[INDEX];
+			if wanted == 0 {
 				return;
 			}
 			let mut lower = kept;
@@ -443,46 +443,47 @@ macro_rules! kernel_body {
 				lower[0] = mul_add(lower[0], last[0], &skews.scales[INDEX]);
 				lower[1] = mul_add(lower[1], last[1], &skews.scales[INDEX]);
 			}
-			let coset = &COSETS[INDEX];
 			let (lower_places, upper_places) = places.outputs[INDEX].split_at(4);
 			// SAFETY: as the caller promises for `at` and the route.
 			unsafe {
-				if wanted[..4] != Route::NOTHING[..4] {
-					// Two skews of the first coset are zero.
-					let sums = if INDEX == 0 {
-						[lower[0], lower[1]]
-					} else {
-						[
-							mul_add(lower[0], lower[2], &coset.middle[0]),
-							mul_add(lower[1], lower[3], &coset.middle[0]),
-						]
-					};
-					let v0 = if INDEX == 0 { sums[0] } else { mul_add(sums[0], sums[1], &coset.near[0]) };
-					rebuild_pair::<MODE>(at, v0, sums[1], &lower_places[..2]);
-					let sums = [xor(sums[0], lower[2]), xor(sums[1], lower[3])];
-					let v2 = mul_add(sums[0], sums[1], &coset.near[1]);
-					rebuild_pair::<MODE>(at, v2, sums[1], &lower_places[2..]);
+				if wanted & 15 != 0 {
+					let values = first_four::<INDEX>(lower);
+					rebuild_four::<MODE>(at, values, wanted & 15, lower_places);
 				}
-				if wanted[4..] != Route::NOTHING[4..] {
-					let upper = four_xor(lower, high);
-					let values = four(upper, &coset.middle[1], &coset.near, 2);
-					for (value, place) in values.into_iter().zip(upper_places) {
-						if !place.is_null() {
-							write::<MODE>(*place, at, value);
-						}
-					}
+				if wanted >> 4 != 0 {
+					let coset = &COSETS[INDEX];
+					let values = four(four_xor(lower, high), &coset.middle[1], &coset.near, 2);
+					rebuild_four::<MODE>(at, values, wanted >> 4, upper_places);
 				}
 			}
 		}
 
-		/// Two neighbours from one and the difference.
+		/// [`four`] in the lower half of a coset: of the first one two skews are zero.
 		#[inline]
 		#[target_feature(enable = $features)]
-		unsafe fn rebuild_pair<const MODE: u8>(at: usize, v: V, difference: V, places: &[*mut u8]) {
-			for (v, place) in [v, xor(v, difference)].into_iter().zip(places) {
-				if !place.is_null() {
+		fn first_four<const INDEX: usize>(c: [V; 4]) -> [V; 4] {
+			let coset = &COSETS[INDEX];
+			if INDEX != 0 {
+				return four(c, &coset.middle[0], &coset.near, 0);
+			}
+			let [c0, c1, c2, c3] = [c[0], c[1], xor(c[0], c[2]), xor(c[1], c[3])];
+			let v2 = mul_add(c2, c3, &coset.near[1]);
+			[c0, xor(c0, c1), v2, xor(v2, c3)]
+		}
+
+		/// Writes those of four values that are wanted; mostly that is all.
+		#[inline]
+		#[target_feature(enable = $features)]
+		unsafe fn rebuild_four<const MODE: u8>(
+			at: usize,
+			values: [V; 4],
+			wanted: u8,
+			places: &[*mut u8],
+		) {
+			for (i, (value, place)) in values.into_iter().zip(places).enumerate() {
+				if wanted == 15 || wanted >> i & 1 == 1 {
 					// SAFETY: as the caller promises for `at` and the route.
-					unsafe { write::<MODE>(*place, at, v) };
+					unsafe { write::<MODE>(*place, at, value) };
 				}
 			}
 		}

@@ -32,13 +32,13 @@ pub(crate) struct Route {
 	pub(super) scales: [u8; 4],
 	/// Which output each slot of the other cosets is, or [`Self::NONE`].
 	pub(super) outputs: [[u8; 8]; 4],
+	/// A bit for each slot of a coset that is an output.
+	pub(super) wanted: [u8; 4],
 }
 
 impl Route {
 	/// No output.
 	pub(super) const NONE: u8 = u8::MAX;
-	/// No output in a whole coset.
-	pub(super) const NOTHING: [u8; 8] = [Self::NONE; 8];
 	/// Most slots of the coset that are computed by a matrix.
 	pub(super) const MISSING: usize = 2;
 	/// With fewer outputs than this the matrix costs less,
@@ -107,7 +107,8 @@ impl Route {
 			pair_at: input(pair)? as u8,
 			far: [0; 4],
 			scales: [0; 4],
-			outputs: [Self::NOTHING; 4],
+			outputs: [[Self::NONE; 8]; 4],
+			wanted: [0; 4],
 		};
 		for (at, slot) in slots.enumerate() {
 			route.inputs[at] = match input(slot) {
@@ -130,7 +131,11 @@ impl Route {
 		{
 			route.far[index] = from.far ^ to.far;
 			route.scales[index] = gf::mul(from.top ^ to.top, unit);
-			route.outputs[index] = core::array::from_fn(|at| output(8 * index + at));
+			for at in 0..8 {
+				let output = output(8 * index + at);
+				route.outputs[index][at] = output;
+				route.wanted[index] |= u8::from(output != Self::NONE) << at;
+			}
 		}
 		Some((sources, route))
 	}
