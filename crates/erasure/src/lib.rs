@@ -29,6 +29,7 @@ mod codec;
 mod error;
 mod fused;
 mod gf;
+mod hash;
 mod kernel;
 mod matrix;
 mod set;

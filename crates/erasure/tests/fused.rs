@@ -39,12 +39,37 @@ fn check(kernel: Kernel, len: usize, cuts: &[usize], seed: u64) {
 		encoder.push(&inputs, &mut outputs).unwrap();
 		start = end;
 	}
-	assert_eq!(encoder.shard_len(), len as u64);
+	assert_eq!(encoder.shard_len(), len);
 	assert!(
 		parity == expected,
 		"{kernel:?}, {len} bytes, cut at {cuts:?}"
 	);
 	let ids = encoder.finish();
+	assert_eq!(encoder.shard_len(), 0);
+	// Again by the same encoder, with the data copied to places of any alignment.
+	let skew = seed as usize % 3 * 21;
+	let mut shards: Vec<Vec<u8>> = (0..30).map(|_| vec![0xAA; len + skew + 64]).collect();
+	let starts: Vec<usize> = (0..30)
+		.map(|slot| shards[slot].as_ptr().align_offset(64) + skew)
+		.collect();
+	let mut start = 0;
+	for end in cuts.iter().copied().chain([len]) {
+		let inputs = inputs.map(|shard| &shard[start..end]);
+		let mut places = shards.iter_mut().zip(&starts);
+		let mut places = std::array::from_fn(|_| {
+			let (shard, first) = places.next().unwrap();
+			&mut shard[first + start..first + end]
+		});
+		encoder.push_copy(&inputs, &mut places).unwrap();
+		start = end;
+	}
+	for (slot, expected) in data.iter().chain(&expected).enumerate() {
+		let (before, shard) = shards[slot].split_at(starts[slot]);
+		let (shard, after) = shard.split_at(len);
+		assert!(shard == expected, "{kernel:?}, {len} bytes, copy {slot}");
+		assert!(before.iter().chain(after).all(|byte| *byte == 0xAA));
+	}
+	assert_eq!(encoder.finish(), ids);
 	for (slot, (id, shard)) in ids.iter().zip(data.iter().chain(&parity)).enumerate() {
 		assert_eq!(
 			id.0,
@@ -93,7 +118,6 @@ fn a_full_shard_in_columns_of_any_size() {
 			.collect();
 		check(Kernel::best(), SHARD_LEN, &cuts, 2);
 	}
-	check(Kernel::best(), SHARD_LEN + 77, &[SHARD_LEN], 2);
 	check(
 		Kernel::best(),
 		SHARD_LEN - 64,
@@ -123,40 +147,75 @@ proptest! {
 
 #[test]
 fn hostile_columns_get_errors_and_leave_no_trace() {
-	let data = bytes(2 * COLUMN_ALIGN, 5);
-	let mut parity = vec![vec![0xAA; COLUMN_ALIGN + 64]; 20];
-	let mut push = |encoder: &mut HashingEncoder, lengths: [usize; 30]| {
+	for kernel in available() {
+		hostile(&Codec::with_kernel(kernel));
+	}
+}
+
+fn hostile(codec: &Codec) {
+	let data = bytes(SHARD_LEN + 1, 5);
+	let mut shards = vec![vec![0xAA; SHARD_LEN + 1]; 30];
+	// The outputs in whose first byte something was written.
+	let mut push = |encoder: &mut HashingEncoder, lengths: [usize; 30], copy: bool| {
+		shards.iter_mut().for_each(|shard| shard[0] = 0xAA);
 		let inputs = std::array::from_fn(|slot| &data[..lengths[slot]]);
-		let mut outputs = parity.iter_mut().zip(&lengths[10..]);
-		let mut outputs = std::array::from_fn(|_| {
-			let (shard, len) = outputs.next().unwrap();
-			&mut shard[..*len]
-		});
-		let pushed = encoder.push(&inputs, &mut outputs);
-		(pushed, parity.iter().all(|shard| shard[0] == 0xAA))
+		let mut outputs = shards.iter_mut().enumerate();
+		let mut next = |_| {
+			let (slot, shard) = outputs.next().unwrap();
+			&mut shard[..lengths[slot]]
+		};
+		let pushed = if copy {
+			encoder.push_copy(&inputs, &mut std::array::from_fn(next))
+		} else {
+			(0..10).for_each(|slot| {
+				let _ = next(slot);
+			});
+			encoder.push(&inputs, &mut std::array::from_fn(next))
+		};
+		(pushed, shards.iter().all(|shard| shard[0] == 0xAA))
 	};
-	let mut encoder = HashingEncoder::new(Codec::shared());
-	let empty = encoder.clone().finish();
+	let mut encoder = HashingEncoder::new(codec);
+	let empty = encoder.finish();
+	assert!(empty.iter().all(|id| id.0 == *blake3::hash(&[]).as_bytes()));
 	for slot in 0..30 {
 		for (expected, len) in [(64, 0), (64, 63), (0, 1), (64, COLUMN_ALIGN)] {
 			let mut lengths = [expected; 30];
 			lengths[slot] = len;
-			let (pushed, untouched) = push(&mut encoder, lengths);
-			let Err(FusedError::Codec(CodecError::LengthMismatch { .. })) = pushed else {
-				panic!("{pushed:?}");
-			};
-			assert!(untouched);
+			for copy in [false, true] {
+				let (pushed, untouched) = push(&mut encoder, lengths, copy);
+				let Err(FusedError::Codec(CodecError::LengthMismatch { .. })) = pushed else {
+					panic!("{pushed:?}");
+				};
+				assert!(untouched);
+			}
 		}
 	}
-	assert_eq!((encoder.shard_len(), encoder.clone().finish()), (0, empty));
-	assert_eq!(push(&mut encoder, [0; 30]).0, Ok(()));
-	assert_eq!(push(&mut encoder, [COLUMN_ALIGN; 30]).0, Ok(()));
-	assert_eq!(push(&mut encoder, [64; 30]).0, Ok(()));
-	let before = encoder.clone().finish();
-	for len in [0, 1, COLUMN_ALIGN] {
-		let end = COLUMN_ALIGN as u64 + 64;
-		let expected = Err(FusedError::AfterLast { len, end });
-		assert_eq!(push(&mut encoder, [len; 30]).0, expected);
+	for copy in [false, true] {
+		let (len, end) = (SHARD_LEN + 1, 0);
+		let expected = Err(FusedError::TooLong { len, end });
+		assert_eq!(push(&mut encoder, [len; 30], copy), (expected, true));
 	}
-	assert_eq!(encoder.finish(), before);
+	assert_eq!(encoder.shard_len(), 0);
+	assert_eq!(encoder.finish(), empty);
+
+	for copy in [false, true] {
+		assert_eq!(push(&mut encoder, [0; 30], copy).0, Ok(()));
+		assert_eq!(push(&mut encoder, [COLUMN_ALIGN; 30], copy).0, Ok(()));
+		let (len, end) = (SHARD_LEN, COLUMN_ALIGN);
+		let expected = Err(FusedError::TooLong { len, end });
+		assert_eq!(push(&mut encoder, [len; 30], copy), (expected, true));
+		assert_eq!(push(&mut encoder, [64; 30], copy).0, Ok(()));
+		for len in [0, 1, COLUMN_ALIGN] {
+			let end = COLUMN_ALIGN + 64;
+			let expected = Err(FusedError::AfterLast { len, end });
+			assert_eq!(push(&mut encoder, [len; 30], copy), (expected, true));
+		}
+		let ids = encoder.finish();
+		let whole = [&data[..COLUMN_ALIGN], &data[..64]].concat();
+		assert_eq!(ids[3].0, *blake3::hash(&whole).as_bytes());
+		// What was begun is left out.
+		assert_eq!(push(&mut encoder, [COLUMN_ALIGN + 9; 30], copy).0, Ok(()));
+		encoder.reset();
+		assert_eq!((encoder.shard_len(), encoder.finish()), (0, empty));
+	}
 }

@@ -1,7 +1,11 @@
 //! Memory that shards are made in.
 
+use arion_erasure::{Codec, HashingEncoder, DATA_SHARDS};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
+	thread::available_parallelism,
+};
 
 /// Shards of at least this many bytes take a buffer that is kept for the next stripe; smaller ones
 /// are cheaper to allocate than to find.
@@ -10,9 +14,12 @@ const MIN_KEPT: usize = 64 * 1024;
 const LINE: usize = 64;
 /// Addresses this far apart compete for the same lines of the first-level cache.
 const PAGE: usize = 4096;
+/// Distance of the shards in a bench's column: no power of two, for the same reason.
+const STRIDE: usize = crate::CHUNK_LEN + LINE;
 
 /// Keeps the memory of shards that are gone for the shards of later stripes, so that the system need
-/// not clear 30 MiB of fresh pages per stripe. Cheap to clone; clones share the memory.
+/// not clear 30 MiB of fresh pages per stripe, and what encoding needs besides, 1.2 MiB for each
+/// thread that encodes. Cheap to clone; clones share the memory.
 ///
 /// A shard's memory is its own: it is free as soon as this shard is dropped, whatever becomes of the
 /// others of its stripe.
@@ -25,14 +32,20 @@ pub struct ShardBuffers {
 struct Shared {
 	idle: Mutex<Vec<Vec<u8>>>,
 	most_idle: usize,
+	benches: Mutex<Vec<Workbench>>,
+}
+
+/// A lock that a panic elsewhere does not take away: what it guards is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+	mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ShardBuffers {
 	/// Keeps the memory of at most so many shards, 1 MiB each. With 0, nothing is kept.
 	pub fn new(most_idle: usize) -> Self {
 		let shared = Shared {
-			idle: Mutex::default(),
 			most_idle,
+			..Shared::default()
 		};
 		Self {
 			shared: Arc::new(shared),
@@ -41,18 +54,27 @@ impl ShardBuffers {
 
 	/// Shards whose memory is kept and not in use.
 	pub fn idle(&self) -> usize {
-		let idle = self.shared.idle.lock();
-		idle.unwrap_or_else(PoisonError::into_inner).len()
+		lock(&self.shared.idle).len()
+	}
+
+	/// Calls `work` with a workbench at the start of a stripe.
+	pub(crate) fn with_bench<T>(&self, work: impl FnOnce(&mut Workbench) -> T) -> T {
+		let mut bench = lock(&self.shared.benches).pop().unwrap_or_default();
+		let result = work(&mut bench);
+		bench.encoder.reset();
+		let most = available_parallelism().map_or(1, usize::from);
+		let mut benches = lock(&self.shared.benches);
+		if self.shared.most_idle > 0 && benches.len() < most {
+			benches.push(bench);
+		}
+		result
 	}
 
 	/// A buffer of `len` bytes for the shard in `slot`, with whatever was in it before.
 	pub(crate) fn take(&self, slot: usize, len: usize) -> ShardBuffer {
 		let kept = len >= MIN_KEPT && self.shared.most_idle > 0;
 		let need = len + LINE + PAGE;
-		let idle = || {
-			let idle = self.shared.idle.lock();
-			idle.unwrap_or_else(PoisonError::into_inner).pop()
-		};
+		let idle = || lock(&self.shared.idle).pop();
 		let bytes = match kept.then(idle).flatten() {
 			Some(bytes) if bytes.len() >= need => bytes,
 			_ if kept => vec![0; need.max(crate::MAX_SHARD + LINE + PAGE)],
@@ -68,6 +90,38 @@ impl ShardBuffers {
 			range: (start, start + len),
 			home: kept.then(|| self.shared.clone()),
 		}
+	}
+}
+
+/// What encoding a stripe needs besides the memory of its shards. It stays in the second-level cache
+/// while a stripe is encoded.
+#[derive(Debug)]
+pub(crate) struct Workbench {
+	pub(crate) encoder: HashingEncoder,
+	/// One chunk of each data shard.
+	column: Vec<u8>,
+}
+
+impl Default for Workbench {
+	fn default() -> Self {
+		Self {
+			encoder: HashingEncoder::new(Codec::shared()),
+			column: Vec::new(),
+		}
+	}
+}
+
+impl Workbench {
+	/// The encoder, and room for one chunk of each data shard, with whatever was in it before.
+	pub(crate) fn column(&mut self) -> (&mut HashingEncoder, [&mut [u8]; DATA_SHARDS]) {
+		self.column.resize(DATA_SHARDS * STRIDE + LINE, 0);
+		let start = self.column.as_ptr().align_offset(LINE).min(LINE);
+		let mut rows = self.column[start..].chunks_mut(STRIDE);
+		let rows = core::array::from_fn(|_| match rows.next() {
+			Some(row) => &mut row[..crate::CHUNK_LEN],
+			None => unreachable!("there is room for ten rows"),
+		});
+		(&mut self.encoder, rows)
 	}
 }
 
@@ -100,7 +154,7 @@ impl AsMut<[u8]> for ShardBuffer {
 impl Drop for ShardBuffer {
 	fn drop(&mut self) {
 		let Some(home) = self.home.take() else { return };
-		let mut idle = home.idle.lock().unwrap_or_else(PoisonError::into_inner);
+		let mut idle = lock(&home.idle);
 		if idle.len() < home.most_idle {
 			idle.push(std::mem::take(&mut self.bytes));
 		}

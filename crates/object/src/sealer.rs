@@ -3,12 +3,11 @@
 use crate::{
 	cipher::ChunkCipher,
 	layout::{chunks_of, sealed_len},
-	stage::{self, Stage},
-	EncodedStripe, ObjectKey, Salt, SealError, ShardBuffers, StreamKind, StripeError, Suite,
+	stage, EncodedStripe, ObjectKey, Salt, SealError, ShardBuffers, StreamKind, StripeError, Suite,
 	CHUNK_LEN, CHUNK_PLAIN, MAX_STRIPES, STRIPE_CHUNKS, STRIPE_PLAIN, TAG_LEN,
 };
 use bytes::Bytes;
-use core::{fmt, ops::Range};
+use core::fmt;
 use std::sync::Arc;
 
 /// Seals the stripes of one stream in order.
@@ -176,45 +175,45 @@ impl PlainStripe {
 	/// # Errors
 	/// [`StripeError::Seal`] if the cipher library refuses.
 	pub fn encode(self, buffers: &ShardBuffers) -> Result<EncodedStripe, StripeError> {
+		if self.plain.len() == STRIPE_PLAIN {
+			return stage::encode_full(buffers, |chunk, place| Ok(self.seal_chunk(chunk, place)?));
+		}
 		let mut done = [false; STRIPE_CHUNKS];
 		let mut straddling = Vec::new();
 		stage::encode(sealed_len(self.plain.len()), buffers, |stage, range| {
 			let chunks = range.start / CHUNK_LEN..range.end.div_ceil(CHUNK_LEN);
 			for (done, chunk) in done[chunks.clone()].iter_mut().zip(chunks) {
-				if !*done {
-					self.seal_chunk(chunk, stage, &mut straddling)?;
-					*done = true;
+				if std::mem::replace(done, true) {
+					continue;
+				}
+				let at = chunk * CHUNK_LEN;
+				let sealed = at..at + self.chunk_plain(chunk).len() + TAG_LEN;
+				if let Some(place) = stage.place(&sealed) {
+					self.seal_chunk(chunk, place)?;
+				} else {
+					straddling.resize(sealed.len(), 0);
+					self.seal_chunk(chunk, &mut straddling)?;
+					stage.write(at, &straddling);
 				}
 			}
 			Ok(())
 		})
 	}
 
-	/// Seals a chunk into the shard where it lies, or by way of `straddling` into several.
-	fn seal_chunk(
-		&self,
-		chunk: usize,
-		stage: &mut Stage,
-		straddling: &mut Vec<u8>,
-	) -> Result<(), SealError> {
-		let all = chunks_of(self.plain.len());
-		let start = chunk * CHUNK_PLAIN;
-		let plain: Range<usize> = start..self.plain.len().min(start + CHUNK_PLAIN);
-		let plain = self.plain.get(plain).ok_or(SealError::Cipher)?;
+	/// The source bytes of a chunk: none if there is no such chunk.
+	fn chunk_plain(&self, chunk: usize) -> &[u8] {
+		let len = self.plain.len();
+		let start = len.min(chunk * CHUNK_PLAIN);
+		&self.plain[start..len.min(start + CHUNK_PLAIN)]
+	}
+
+	/// Seals a chunk into a place of its sealed length.
+	fn seal_chunk(&self, chunk: usize, place: &mut [u8]) -> Result<(), SealError> {
 		let counter = self.index * STRIPE_CHUNKS as u32 + chunk as u32;
-		let last = self.last && chunk + 1 == all;
-		let at = chunk * CHUNK_LEN;
-		let sealed = at..at + plain.len() + TAG_LEN;
-		if let Some(place) = stage.place(&sealed) {
-			let sealed = self.cipher.seal(counter, last, plain, place);
-			return sealed.map_err(|_| SealError::Cipher);
-		}
-		straddling.resize(sealed.len(), 0);
+		let last = self.last && chunk + 1 == chunks_of(self.plain.len());
 		self.cipher
-			.seal(counter, last, plain, straddling)
-			.map_err(|_| SealError::Cipher)?;
-		stage.write(at, straddling);
-		Ok(())
+			.seal(counter, last, self.chunk_plain(chunk), place)
+			.map_err(|_| SealError::Cipher)
 	}
 }
 

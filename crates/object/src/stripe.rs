@@ -1,11 +1,11 @@
 //! Sealed bytes to thirty shards and back.
 
-use crate::{stage, ShardBuffers, StripeError};
+use crate::{stage, ShardBuffers, StripeError, CHUNK_LEN};
 use arion_erasure::{Codec, CodecError};
 use bytes::Bytes;
 use codec::{Decode, Encode};
 use hippius_primitives::{
-	coding::{shard_len, DATA_SHARDS, SHARD_LEN, TOTAL_SHARDS},
+	coding::{shard_len, DATA_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS},
 	id::{shard_id, stripe_id},
 	Epoch, ShardId, ShardMeta, StripeId,
 };
@@ -87,6 +87,13 @@ pub fn encode_stripe_in(
 	buffers: &ShardBuffers,
 	sealed: &[u8],
 ) -> Result<EncodedStripe, StripeError> {
+	if sealed.len() == STRIPE_LEN {
+		return stage::encode_full(buffers, |chunk, place| {
+			let at = chunk * CHUNK_LEN;
+			place.copy_from_slice(&sealed[at..at + CHUNK_LEN]);
+			Ok(())
+		});
+	}
 	stage::encode(sealed.len(), buffers, |stage, range| {
 		stage.write(range.start, &sealed[range]);
 		Ok(())

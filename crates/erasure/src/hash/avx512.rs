@@ -65,6 +65,105 @@ type Words<const N: usize> = [__m512i; N];
 /// `4 * l + 3` of the rows `i`, `4 + i`, `8 + i` and `12 + i`.
 type Pieces = [[__m128i; 4]; 16];
 
+/// What is prepared for the blocks to come: two each, used in turns, of which one is read while the
+/// other is filled.
+struct Ahead {
+	pieces: [Pieces; 2],
+	messages: [Words<16>; 2],
+}
+
+/// Half a round: four mixings, which are independent of each other, step by step. Their first words
+/// are `v[0]` to `v[3]`. Macros, because functions for AVX-512 cannot be made to be inlined.
+macro_rules! mix {
+	($v:ident, $m:ident, $round:literal, $at:literal, $b:expr, $c:expr, $d:expr) => {{
+		const WORDS: [usize; 16] = SCHEDULE[$round];
+		const B: [usize; 4] = $b;
+		const C: [usize; 4] = $c;
+		const D: [usize; 4] = $d;
+		for i in 0..4 {
+			$v[i] = _mm512_add_epi32($v[i], $m[WORDS[$at + 2 * i]]);
+		}
+		for i in 0..4 {
+			$v[i] = _mm512_add_epi32($v[i], $v[B[i]]);
+		}
+		for i in 0..4 {
+			$v[D[i]] = _mm512_xor_si512($v[D[i]], $v[i]);
+		}
+		for i in 0..4 {
+			$v[D[i]] = _mm512_ror_epi32::<16>($v[D[i]]);
+		}
+		for i in 0..4 {
+			$v[C[i]] = _mm512_add_epi32($v[C[i]], $v[D[i]]);
+		}
+		for i in 0..4 {
+			$v[B[i]] = _mm512_xor_si512($v[B[i]], $v[C[i]]);
+		}
+		for i in 0..4 {
+			$v[B[i]] = _mm512_ror_epi32::<12>($v[B[i]]);
+		}
+		for i in 0..4 {
+			$v[i] = _mm512_add_epi32($v[i], $m[WORDS[$at + 2 * i + 1]]);
+		}
+		for i in 0..4 {
+			$v[i] = _mm512_add_epi32($v[i], $v[B[i]]);
+		}
+		for i in 0..4 {
+			$v[D[i]] = _mm512_xor_si512($v[D[i]], $v[i]);
+		}
+		for i in 0..4 {
+			$v[D[i]] = _mm512_ror_epi32::<8>($v[D[i]]);
+		}
+		for i in 0..4 {
+			$v[C[i]] = _mm512_add_epi32($v[C[i]], $v[D[i]]);
+		}
+		for i in 0..4 {
+			$v[B[i]] = _mm512_xor_si512($v[B[i]], $v[C[i]]);
+		}
+		for i in 0..4 {
+			$v[B[i]] = _mm512_ror_epi32::<7>($v[B[i]]);
+		}
+	}};
+}
+
+/// Compresses a block into `v[0]` to `v[7]`, given the four words that follow the constants. Does
+/// something else after each of the first twelve half rounds.
+macro_rules! compress {
+	($v:ident, $m:ident, $low:expr, $high:expr, $flags:expr $(, $task:expr)*) => {{
+		$v[8] = splat(IV[0]);
+		$v[9] = splat(IV[1]);
+		$v[10] = splat(IV[2]);
+		$v[11] = splat(IV[3]);
+		$v[12] = $low;
+		$v[13] = $high;
+		$v[14] = splat(BLOCK_LEN as u32);
+		$v[15] = splat($flags);
+		compress!(@half $v $m
+			[[0 0] [0 8] [1 0] [1 8] [2 0] [2 8] [3 0] [3 8] [4 0] [4 8] [5 0] [5 8] [6 0] [6 8]]
+			[$($task,)*]
+		);
+		for word in 0..8 {
+			$v[word] = _mm512_xor_si512($v[word], $v[8 + word]);
+		}
+	}};
+	(@half $v:ident $m:ident [[$r:literal $at:tt] $($rest:tt)*] [$task:expr, $($tasks:tt)*]) => {
+		compress!(@mix $v $m $r $at);
+		$task;
+		compress!(@half $v $m [$($rest)*] [$($tasks)*]);
+	};
+	(@half $v:ident $m:ident [[$r:literal $at:tt] $($rest:tt)*] []) => {
+		compress!(@mix $v $m $r $at);
+		compress!(@half $v $m [$($rest)*] []);
+	};
+	(@half $v:ident $m:ident [] []) => {};
+	// Columns, then diagonals.
+	(@mix $v:ident $m:ident $r:literal 0) => {
+		mix!($v, $m, $r, 0, [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15])
+	};
+	(@mix $v:ident $m:ident $r:literal 8) => {
+		mix!($v, $m, $r, 8, [5, 6, 7, 4], [10, 11, 8, 9], [15, 12, 13, 14])
+	};
+}
+
 /// A group and where to copy it.
 pub(super) struct Job<'a> {
 	pub(super) input: &'a [u8; GROUP_LEN],
@@ -107,19 +206,15 @@ pub(super) fn parents(left: &Group, right: &Group) -> Group {
 
 #[target_feature(enable = "avx512f")]
 fn groups<const COPY: bool>(jobs: &mut [Job<'_>], first: u64, out: &mut [Group]) {
-	let zero = _mm512_setzero_si512();
-	// Two each, used in turns: one is read while the other is filled.
-	let mut pieces = [[[_mm_setzero_si128(); 4]; 16]; 2];
-	let mut messages = [[zero; 16]; 2];
-	let lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-	// The low word does not overflow: the first number is a multiple of sixteen.
-	let low = _mm512_add_epi32(lane, splat(first as u32));
-	let high = splat((first >> 32) as u32);
+	let mut ahead = Ahead {
+		pieces: [[[_mm_setzero_si128(); 4]; 16]; 2],
+		messages: [[_mm512_setzero_si512(); 16]; 2],
+	};
 	let Some(head) = jobs.first() else { return };
 	for part in 0..4 {
-		gather(head.input, 0, part, &mut pieces[0]);
-		gather(head.input, 1, part, &mut pieces[1]);
-		shuffle(&pieces[0], part, &mut messages[0]);
+		gather(head.input, 0, part, &mut ahead.pieces[0]);
+		gather(head.input, 1, part, &mut ahead.pieces[1]);
+		shuffle(&ahead.pieces[0], part, &mut ahead.messages[0]);
 	}
 	for (at, group) in (0..jobs.len()).zip(out) {
 		let input = jobs[at].input;
@@ -128,70 +223,87 @@ fn groups<const COPY: bool>(jobs: &mut [Job<'_>], first: u64, out: &mut [Group])
 			Some(place) if COPY && streams_to(&place[..]) => Some(&mut **place),
 			_ => None,
 		};
-		let mut place = place;
-		let mut v = [zero; 16];
-		for (word, value) in v.iter_mut().zip(IV) {
-			*word = splat(value);
-		}
-		for block in 0..BLOCKS {
-			let [a, b] = &mut messages;
-			let (message, next) = if block % 2 == 0 { (&*a, b) } else { (&*b, a) };
-			let [a, b] = &mut pieces;
-			let (filled, free) = if block % 2 == 0 { (&*b, a) } else { (&*a, b) };
-			let (source, row) = match block + 2 {
-				row if row < BLOCKS => (input, row),
-				row => (after, row - BLOCKS),
-			};
-			let flags = match block {
-				0 => CHUNK_START,
-				block if block + 1 == BLOCKS => CHUNK_END,
-				_ => 0,
-			};
-			v[8] = splat(IV[0]);
-			v[9] = splat(IV[1]);
-			v[10] = splat(IV[2]);
-			v[11] = splat(IV[3]);
-			v[12] = low;
-			v[13] = high;
-			v[14] = splat(BLOCK_LEN as u32);
-			v[15] = splat(flags);
-			columns::<0>(&mut v, message);
-			gather(source, row, 0, free);
-			diagonals::<0>(&mut v, message);
-			shuffle(filled, 0, next);
-			columns::<1>(&mut v, message);
-			gather(source, row, 1, free);
-			diagonals::<1>(&mut v, message);
-			shuffle(filled, 1, next);
-			columns::<2>(&mut v, message);
-			gather(source, row, 2, free);
-			diagonals::<2>(&mut v, message);
-			shuffle(filled, 2, next);
-			columns::<3>(&mut v, message);
-			gather(source, row, 3, free);
-			diagonals::<3>(&mut v, message);
-			shuffle(filled, 3, next);
-			columns::<4>(&mut v, message);
-			stream::<COPY>(input, &mut place, block, 0);
-			diagonals::<4>(&mut v, message);
-			stream::<COPY>(input, &mut place, block, 1);
-			columns::<5>(&mut v, message);
-			stream::<COPY>(input, &mut place, block, 2);
-			diagonals::<5>(&mut v, message);
-			stream::<COPY>(input, &mut place, block, 3);
-			columns::<6>(&mut v, message);
-			diagonals::<6>(&mut v, message);
-			for word in 0..8 {
-				v[word] = _mm512_xor_si512(v[word], v[8 + word]);
-			}
-		}
-		let [a, b, c, d, e, f, g, h, ..] = v;
-		*group = store(&[a, b, c, d, e, f, g, h]);
+		*group = if place.is_some() {
+			one::<true>(input, after, place, first, &mut ahead)
+		} else {
+			one::<false>(input, after, None, first, &mut ahead)
+		};
 	}
 	if COPY {
 		// Streaming stores are ordered with nothing else; others may read the copies from here on.
 		_mm_sfence();
 	}
+}
+
+/// One group, and the first two blocks of the group `after` it. The borders of what is `ahead` are
+/// those of a function that is not inlined, so that it stays in memory.
+#[inline(never)]
+#[target_feature(enable = "avx512f")]
+fn one<const COPY: bool>(
+	input: &[u8; GROUP_LEN],
+	after: &[u8; GROUP_LEN],
+	mut place: Option<&mut [u8; GROUP_LEN]>,
+	first: u64,
+	ahead: &mut Ahead,
+) -> Group {
+	let lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+	// The low word does not overflow: the first number is a multiple of sixteen.
+	let low = _mm512_add_epi32(lane, splat(first as u32));
+	let high = splat((first >> 32) as u32);
+	let mut v = [_mm512_setzero_si512(); 16];
+	for (word, value) in v.iter_mut().zip(IV) {
+		*word = splat(value);
+	}
+	let [even, odd] = &mut ahead.messages;
+	let [even_pieces, odd_pieces] = &mut ahead.pieces;
+	for block in (0..BLOCKS).step_by(2) {
+		let (source, row) = match block + 2 {
+			row if row < BLOCKS => (input, row),
+			_ => (after, 0),
+		};
+		let flags = if block == 0 { CHUNK_START } else { 0 };
+		compress!(
+			v,
+			even,
+			low,
+			high,
+			flags,
+			gather(source, row, 0, even_pieces),
+			shuffle(odd_pieces, 0, odd),
+			gather(source, row, 1, even_pieces),
+			shuffle(odd_pieces, 1, odd),
+			gather(source, row, 2, even_pieces),
+			shuffle(odd_pieces, 2, odd),
+			gather(source, row, 3, even_pieces),
+			shuffle(odd_pieces, 3, odd),
+			stream::<COPY>(input, &mut place, block, 0),
+			stream::<COPY>(input, &mut place, block, 1),
+			stream::<COPY>(input, &mut place, block, 2),
+			stream::<COPY>(input, &mut place, block, 3)
+		);
+		let flags = if block + 2 == BLOCKS { CHUNK_END } else { 0 };
+		compress!(
+			v,
+			odd,
+			low,
+			high,
+			flags,
+			gather(source, row + 1, 0, odd_pieces),
+			shuffle(even_pieces, 0, even),
+			gather(source, row + 1, 1, odd_pieces),
+			shuffle(even_pieces, 1, even),
+			gather(source, row + 1, 2, odd_pieces),
+			shuffle(even_pieces, 2, even),
+			gather(source, row + 1, 3, odd_pieces),
+			shuffle(even_pieces, 3, even),
+			stream::<COPY>(input, &mut place, block + 1, 0),
+			stream::<COPY>(input, &mut place, block + 1, 1),
+			stream::<COPY>(input, &mut place, block + 1, 2),
+			stream::<COPY>(input, &mut place, block + 1, 3)
+		);
+	}
+	let [a, b, c, d, e, f, g, h, ..] = v;
+	store(&[a, b, c, d, e, f, g, h])
 }
 
 /// Copies the 16-byte pieces `part` of the rows of block `block` to where they are shuffled.
@@ -200,12 +312,11 @@ fn groups<const COPY: bool>(jobs: &mut [Job<'_>], first: u64, out: &mut [Group])
 fn gather(input: &[u8; GROUP_LEN], block: usize, part: usize, pieces: &mut Pieces) {
 	debug_assert!(block < BLOCKS && part < 4);
 	for i in 0..4 {
-		for lane in 0..4 {
+		for (lane, piece) in pieces[4 * part + i].iter_mut().enumerate() {
 			let row = 4 * lane + i;
 			let at = row * CHUNK_LEN + block * BLOCK_LEN + part * 16;
 			// SAFETY: `row` < 16, `block` < 16 and `part` < 4, so the 16 bytes end within the group.
-			let piece = unsafe { _mm_loadu_si128(input.as_ptr().add(at).cast()) };
-			pieces[4 * part + i][lane] = piece;
+			*piece = unsafe { _mm_loadu_si128(input.as_ptr().add(at).cast()) };
 		}
 	}
 }
@@ -266,101 +377,15 @@ fn hash_parents(left: &Group, right: &Group) -> Group {
 		message[8 + word] = _mm512_permutex2var_epi32(left, odd, right);
 		v[word] = splat(IV[word]);
 	}
-	v[8] = splat(IV[0]);
-	v[9] = splat(IV[1]);
-	v[10] = splat(IV[2]);
-	v[11] = splat(IV[3]);
-	v[14] = splat(BLOCK_LEN as u32);
-	v[15] = splat(PARENT);
-	round::<0>(&mut v, &message);
-	round::<1>(&mut v, &message);
-	round::<2>(&mut v, &message);
-	round::<3>(&mut v, &message);
-	round::<4>(&mut v, &message);
-	round::<5>(&mut v, &message);
-	round::<6>(&mut v, &message);
-	store(&core::array::from_fn(|word| xor(v[word], v[8 + word])))
+	compress!(v, message, zero, zero, PARENT);
+	let [a, b, c, d, e, f, g, h, ..] = v;
+	store(&[a, b, c, d, e, f, g, h])
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn splat(word: u32) -> __m512i {
 	_mm512_set1_epi32(word.cast_signed())
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn round<const R: usize>(v: &mut Words<16>, message: &Words<16>) {
-	columns::<R>(v, message);
-	diagonals::<R>(v, message);
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn columns<const R: usize>(v: &mut Words<16>, m: &Words<16>) {
-	let s = const { SCHEDULE[R] };
-	let x = [m[s[0]], m[s[2]], m[s[4]], m[s[6]]];
-	let y = [m[s[1]], m[s[3]], m[s[5]], m[s[7]]];
-	mix(v, [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15], x, y);
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn diagonals<const R: usize>(v: &mut Words<16>, m: &Words<16>) {
-	let s = const { SCHEDULE[R] };
-	let x = [m[s[8]], m[s[10]], m[s[12]], m[s[14]]];
-	let y = [m[s[9]], m[s[11]], m[s[13]], m[s[15]]];
-	mix(v, [5, 6, 7, 4], [10, 11, 8, 9], [15, 12, 13, 14], x, y);
-}
-
-/// Four mixings, which are independent of each other, step by step: their first words are `v[0]` to
-/// `v[3]`.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn mix(
-	v: &mut Words<16>,
-	b: [usize; 4],
-	c: [usize; 4],
-	d: [usize; 4],
-	x: Words<4>,
-	y: Words<4>,
-) {
-	for i in 0..4 {
-		v[i] = add(add(v[i], x[i]), v[b[i]]);
-	}
-	for i in 0..4 {
-		v[d[i]] = _mm512_ror_epi32::<16>(xor(v[d[i]], v[i]));
-	}
-	for i in 0..4 {
-		v[c[i]] = add(v[c[i]], v[d[i]]);
-	}
-	for i in 0..4 {
-		v[b[i]] = _mm512_ror_epi32::<12>(xor(v[b[i]], v[c[i]]));
-	}
-	for i in 0..4 {
-		v[i] = add(add(v[i], y[i]), v[b[i]]);
-	}
-	for i in 0..4 {
-		v[d[i]] = _mm512_ror_epi32::<8>(xor(v[d[i]], v[i]));
-	}
-	for i in 0..4 {
-		v[c[i]] = add(v[c[i]], v[d[i]]);
-	}
-	for i in 0..4 {
-		v[b[i]] = _mm512_ror_epi32::<7>(xor(v[b[i]], v[c[i]]));
-	}
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn add(a: __m512i, b: __m512i) -> __m512i {
-	_mm512_add_epi32(a, b)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn xor(a: __m512i, b: __m512i) -> __m512i {
-	_mm512_xor_si512(a, b)
 }
 
 #[inline]
