@@ -1,12 +1,15 @@
 //! The inner loops: ten columns of bytes to other columns.
 //!
-//! A [`Map`] is prepared once for one [`Kernel`] and applied any number of times. There are three
-//! ways to compute: multiplying by a matrix, which any outputs allow; and the transform of
-//! [`crate::skew`], which computes all parity, and many outputs from the right sources, for less.
+//! A [`Map`] is prepared once for one [`Kernel`] and applied any number of times. There are two ways
+//! to compute: multiplying by a matrix, which gives any outputs; and the transform of
+//! [`crate::skew`], which gives all parity, and many outputs from the right sources, for less.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[macro_use]
 mod body;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[macro_use]
+mod rebuild;
 mod choice;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod io;

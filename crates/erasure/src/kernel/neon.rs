@@ -1,8 +1,9 @@
 //! The kernel for 64-bit ARM: two table look-ups give the products of the low and the high half
 //! bytes.
 //!
-//! `unsafe` here and in the shared text of `body.rs`: loads and stores of vectors through the pointers
-//! of [`Io`], within its length, and functions compiled for instructions that [`Vector::find`] found.
+//! `unsafe` here and in the shared text of `body.rs` and `rebuild.rs`: loads and stores of vectors
+//! through the pointers of [`Io`], within its length, and functions compiled for instructions that
+//! [`Vector::find`] found.
 
 #![allow(unsafe_code)]
 

@@ -3,8 +3,9 @@
 //! GFNI multiplies 64 or 32 bytes by a constant in one instruction, as an 8x8 matrix of bits; without
 //! it two shuffles look up the products of the low and the high half bytes.
 //!
-//! `unsafe` here and in the shared text of `body.rs`: loads and stores of vectors through the pointers
-//! of [`Io`], within its length, and functions compiled for instructions that [`Vector::find`] found.
+//! `unsafe` here and in the shared text of `body.rs` and `rebuild.rs`: loads and stores of vectors
+//! through the pointers of [`Io`], within its length, and functions compiled for instructions that
+//! [`Vector::find`] found.
 
 #![allow(unsafe_code)]
 
