@@ -46,7 +46,11 @@ BIN=$CARGO_TARGET_DIR/release
 # The same compiler flags everywhere, or figures mean nothing.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-build() { (cd "$ROOT/benches" && cargo build --release --locked --quiet "$@"); }
+# Elsewhere than in CI, a dependency that one of our crates has gained is taken into Cargo.lock.
+locked=()
+if [ -n "${CI:-}" ]; then locked=(--locked); fi
+
+build() { (cd "$ROOT/benches" && cargo build --release ${locked[@]+"${locked[@]}"} --quiet "$@"); }
 
 # As substrate-wasm-builder builds a runtime; prints the module's path, or says why there is none.
 build_guest() {
@@ -59,7 +63,7 @@ build_guest() {
 	fi
 	local flags='--cfg substrate_runtime -C link-arg=--export-table'
 	flags+=' -C link-arg=--export=__heap_base -C link-arg=--import-memory'
-	(cd "$ROOT/benches" && RUSTFLAGS=$flags "${cargo[@]}" build --locked --quiet \
+	(cd "$ROOT/benches" && RUSTFLAGS=$flags "${cargo[@]}" build ${locked[@]+"${locked[@]}"} --quiet \
 		--profile wasm --target wasm32v1-none -p bench-guest) || return 1
 	printf '%s\n' "$CARGO_TARGET_DIR/wasm32v1-none/wasm/bench_guest.wasm"
 }

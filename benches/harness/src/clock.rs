@@ -1,9 +1,6 @@
 //! CPU time and the core it is spent on.
 
-use rustix::{
-	thread::{sched_getaffinity, sched_setaffinity, CpuSet},
-	time::{clock_gettime, ClockId},
-};
+use rustix::time::{clock_gettime, ClockId};
 use std::time::Duration;
 
 /// CPU time this thread has used. Time in which other processes had the core is not in it; what they
@@ -15,7 +12,9 @@ pub fn thread_cpu_time() -> Duration {
 
 /// Keeps this thread on one core, the last that it may use; which one, or `None` if the system does
 /// not do that.
+#[cfg(target_os = "linux")]
 pub fn pin() -> Option<usize> {
+	use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
 	let allowed = sched_getaffinity(None).ok()?;
 	let core = (0..CpuSet::MAX_CPU)
 		.rev()
@@ -27,7 +26,9 @@ pub fn pin() -> Option<usize> {
 }
 
 /// Lets this thread use every core again.
+#[cfg(target_os = "linux")]
 pub fn unpin() {
+	use rustix::thread::{sched_setaffinity, CpuSet};
 	let mut all = CpuSet::new();
 	for core in 0..CpuSet::MAX_CPU {
 		all.set(core);
@@ -37,3 +38,13 @@ pub fn unpin() {
 		eprintln!("cannot leave the core this bench was pinned to");
 	}
 }
+
+/// Keeps this thread where it is, which this system cannot.
+#[cfg(not(target_os = "linux"))]
+pub fn pin() -> Option<usize> {
+	None
+}
+
+/// Nothing, as [`pin`] did nothing.
+#[cfg(not(target_os = "linux"))]
+pub fn unpin() {}

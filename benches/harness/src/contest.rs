@@ -118,23 +118,33 @@ fn sample(run: &mut Run<'_>, runs: u32) -> Result<f64, BenchError> {
 mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
-	use std::{cell::Cell, hint::black_box};
+	use std::cell::{Cell, RefCell};
+
+	/// Samples of one run each.
+	const SHORTEST: Contest = Contest {
+		rounds: 3,
+		sample_time: Duration::ZERO,
+	};
 
 	#[test]
-	fn slower_work_takes_longer() {
-		let spin = |times: u64| move || Ok((0..times).for_each(|n| drop(black_box(n))));
-		let contest = Contest {
-			rounds: 3,
-			sample_time: Duration::from_millis(1),
+	fn all_take_turns_and_nobody_always_follows_the_same_one() {
+		let log = RefCell::new(String::new());
+		let contestant = |name: &'static str| {
+			let log = &log;
+			Contestant::new(name, move || {
+				log.borrow_mut().push_str(name);
+				Ok(())
+			})
 		};
-		let mut both = [
-			Contestant::new("short", spin(1_000)),
-			Contestant::new("long", spin(100_000)),
-		];
-		let figures = contest.measure(&mut both).unwrap();
-		assert_eq!((figures[0].name.as_str(), figures[0].samples), ("short", 3));
-		assert!(figures[0].seconds < figures[1].seconds);
-		assert!(figures[0].runs > figures[1].runs);
+		let mut all = ["a", "b", "c"].map(contestant);
+		let figures = SHORTEST.measure(&mut all).unwrap();
+		// A warm-up and a measured run, each time.
+		assert_eq!(*log.borrow(), "aabbccaabbccbbccaaccaabb");
+		let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
+		assert_eq!(names, ["a", "b", "c"]);
+		assert!(figures
+			.iter()
+			.all(|figure| (figure.samples, figure.runs) == (3, 1)));
 	}
 
 	#[test]
@@ -144,11 +154,7 @@ mod tests {
 			calls.set(calls.get() + 1);
 			Err(BenchError::failed("x", "no"))
 		})];
-		let contest = Contest {
-			rounds: 3,
-			sample_time: Duration::from_millis(1),
-		};
-		assert!(contest.measure(&mut failing).is_err());
+		assert!(SHORTEST.measure(&mut failing).is_err());
 		drop(failing);
 		assert_eq!(calls.get(), 1);
 	}
