@@ -5,7 +5,15 @@
 //! byte to that of `reed-solomon-erasure` 6.0.
 //!
 //! [`StripeCodec`] is the seam: it encodes and recovers over borrowed slices and allocates nothing
-//! per call. [`Codec`] implements it and adds conveniences over whole stripes.
+//! per call. [`Codec`] implements it and adds conveniences over whole stripes. Bytes at the same
+//! place of all shards are a code by themselves, so parts of shards can be coded as well as whole
+//! ones, for instance by [`StripeCodec::recover_columns`].
+//!
+//! Parity, and many shards lost at once, are computed by an additive Fourier transform, which needs
+//! a fifth of the multiplications of the generator matrix; a few shards are computed by a matrix. The
+//! fastest [`Kernel`] that the machine can run is chosen at run time, or the one that the environment
+//! variable [`KERNEL_VARIABLE`] names: programs should call [`Kernel::from_env`] when they start and
+//! stop if that name is wrong. Large outputs bypass the caches, if [`Stores`] does not say otherwise.
 //!
 //! ```
 //! use arion_erasure::Codec;
