@@ -218,10 +218,11 @@ mod tests {
 			needed: 2,
 			free: 1,
 			capacity: 3,
+			limit: arion_shard_store::Limit::Capacity,
 		};
 		assert_eq!(to_service(&full).status, Status::InsufficientStorage);
 		assert_eq!(
-			to_service(&StoreError::Corrupt(ShardId([1; 32]))).status,
+			to_service(&StoreError::Corrupt(ShardId([1; 32]).into())).status,
 			Status::Corrupt
 		);
 	}

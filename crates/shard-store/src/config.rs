@@ -1,39 +1,127 @@
-//! Sizes of a store.
+//! Sizes and limits of a store.
 
-use crate::{error::StoreError, format::record_blocks, format::BLOCK};
+use crate::{
+	disk::Space,
+	entry::MAX_VOLUME_BLOCKS,
+	error::StoreError,
+	frame::{record_blocks, BLOCK},
+	key::Namespace,
+};
 use codec::MaxEncodedLen;
 use hippius_primitives::{coding::SHARD_LEN, ShardMeta};
+use std::time::Duration;
 
-/// Largest volume, in bytes.
-const MAX_VOLUME: u64 = 64 << 30;
+const MAX_VOLUME: u64 = MAX_VOLUME_BLOCKS as u64 * BLOCK as u64;
 /// Largest shard a store may be told to take, in bytes.
 const MAX_SHARD: usize = 64 << 20;
+const GIB: u64 = 1 << 30;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How large a store and its parts may get.
+/// How much space of the file system is to stay free: the larger of `bytes` and `percent` of its
+/// size, but never more than `most`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floor {
+	/// Bytes.
+	pub bytes: u64,
+	/// Hundredths of the file system.
+	pub percent: u8,
+	/// Upper limit in bytes, so that a small store does not ask for more than is reasonable.
+	pub most: u64,
+}
+
+impl Floor {
+	/// No floor.
+	pub const NONE: Self = Self {
+		bytes: 0,
+		percent: 0,
+		most: 0,
+	};
+
+	pub(crate) fn of(&self, space: &Space) -> u64 {
+		let share = space.total / 100 * u64::from(self.percent);
+		share.max(self.bytes).min(self.most)
+	}
+}
+
+/// How large a store and its parts may get, and how it looks after itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
-	/// Most bytes of disk all volumes together may take.
+	/// Most bytes of disk all volumes together may take; holes do not count.
 	pub capacity: u64,
 	/// Bytes of one volume, preallocated; a multiple of 4096. The last volume is smaller if
 	/// `capacity` leaves less.
 	pub volume_size: u64,
+	/// Part of the capacity that data may not take: compaction and deletions need it. It counts as
+	/// used.
+	pub reserve: u64,
+	/// Most bytes of live records in each namespace, in the order of [`Namespace::ALL`].
+	pub quotas: [u64; Namespace::ALL.len()],
+	/// Below this much free space the store takes no new data.
+	pub soft_floor: Floor,
+	/// Below this much free space no volume is made at all.
+	pub hard_floor: Floor,
+	/// Bytes of a file that is given up when the file system is full, so that deletions can still
+	/// be written; 0 for none. It comes on top of the capacity.
+	pub ballast: u64,
 	/// Longest shard, in bytes.
 	pub max_shard_len: usize,
 	/// Bytes of records after which a group commit is closed.
 	pub batch_bytes: usize,
+	/// How long a group commit waits for puts that are under way.
+	pub batch_wait: Duration,
 	/// Most puts waiting for the writer; further callers wait.
 	pub queue_len: usize,
+	/// Most volume files held open.
+	pub open_files: usize,
+	/// How long a deleted record can be restored.
+	pub trash_ttl: Duration,
+	/// A volume is rewritten if this many hundredths of the space it takes are dead.
+	pub compact_percent: u8,
+	/// How long a scrub of everything may take.
+	pub scrub_period: Duration,
+	/// Bytes appended between two snapshots of the index, at least.
+	pub snapshot_bytes: u64,
+	/// Most files in which damaged records are kept.
+	pub quarantine: usize,
+	/// Time between two rounds of maintenance.
+	pub round: Duration,
+	/// Whether a thread does the maintenance; without it [`crate::ShardStore::maintain`] must be
+	/// called.
+	pub background: bool,
 }
 
 impl StoreConfig {
-	/// The defaults with this capacity: volumes of 1 GiB, shards of up to 1 MiB.
+	/// The defaults with this capacity: volumes of 1 GiB, shards of up to 1 MiB, 14 days of trash,
+	/// a scrub in 30 days.
 	pub fn new(capacity: u64) -> Self {
 		Self {
 			capacity,
-			volume_size: 1 << 30,
+			volume_size: GIB,
+			reserve: GIB.min(capacity / 16),
+			quotas: [u64::MAX; Namespace::ALL.len()],
+			soft_floor: Floor {
+				bytes: 20 * GIB,
+				percent: 5,
+				most: capacity / 4,
+			},
+			hard_floor: Floor {
+				bytes: 0,
+				percent: 2,
+				most: capacity / 8,
+			},
+			ballast: GIB.min(capacity / 64),
 			max_shard_len: SHARD_LEN,
 			batch_bytes: 8 << 20,
+			batch_wait: Duration::from_millis(2),
 			queue_len: 64,
+			open_files: 256,
+			trash_ttl: 14 * DAY,
+			compact_percent: 50,
+			scrub_period: 30 * DAY,
+			snapshot_bytes: GIB,
+			quarantine: 64,
+			round: Duration::from_secs(1),
+			background: true,
 		}
 	}
 
@@ -72,8 +160,20 @@ impl StoreConfig {
 				self.capacity
 			));
 		}
-		if self.batch_bytes == 0 || self.queue_len == 0 {
-			return fail("batch_bytes and queue_len must not be 0".into());
+		if self.reserve > self.capacity / 2 {
+			return fail(format!(
+				"reserve is {}: choose at most half of the capacity",
+				self.reserve
+			));
+		}
+		if self.batch_bytes == 0 || self.queue_len == 0 || self.open_files == 0 {
+			return fail("batch_bytes, queue_len and open_files must not be 0".into());
+		}
+		if !(1..=100).contains(&self.compact_percent) {
+			return fail(format!(
+				"compact_percent is {}: choose 1 to 100",
+				self.compact_percent
+			));
 		}
 		Ok(())
 	}

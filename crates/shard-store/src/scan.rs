@@ -2,7 +2,8 @@
 
 use crate::{
 	disk::DiskFile,
-	format::{offset, Frame, Kind, Place, StoreKey, BLOCK, FRAME},
+	frame::{offset, Frame, Kind, BLOCK, FRAME},
+	key::{Place, StoreKey},
 };
 use std::{io, ops::Range};
 
@@ -31,16 +32,19 @@ pub(crate) struct Scan {
 	pub(crate) ended: bool,
 }
 
-/// Walks the headers of volume `volume`, which has `blocks` blocks. Damage is skipped: the next
-/// header, or the footer of the record whose header is damaged, takes the walk up again.
+/// Walks the headers of volume `volume`, which has `blocks` blocks, from block `from`; everything
+/// before that is durable. Damage is skipped: the next header, or the footer of the record whose
+/// header is damaged, takes the walk up again.
 pub(crate) fn scan(
 	file: &dyn DiskFile,
 	key: &StoreKey,
 	volume: u32,
+	from: u32,
 	blocks: u32,
 ) -> io::Result<Scan> {
 	let mut found = Scan {
-		end: 1,
+		end: from,
+		durable: from,
 		..Scan::default()
 	};
 	while found.end < blocks {

@@ -1,158 +1,57 @@
 //! The store as its callers see it.
 
 use crate::{
+	clock::{Clock, SystemClock},
 	config::StoreConfig,
 	disk::{Disk, OsDisk},
+	engine::{Engine, FOLLOW},
+	entry::Entry,
 	error::StoreError,
-	format::{offset, Draft, Kind, Place, StoreKey, BLOCK, FRAME},
-	index::{Entry, Index, RecordKey},
-	scan::Found,
-	volume::{self, Opened, Volume},
-	writer::{Active, Message, Request, Writer},
+	frame::{Draft, Kind},
+	inventory::{Cursor, Page},
+	key::{Key, Namespace, RecordKey},
+	maintain::{save_snapshot, Maintenance, Rounds},
+	open,
+	read::is_gone,
+	record::{shard_meta, Record},
+	scrub::{ScrubProgress, ScrubState},
+	shared::{Finding, Shared},
+	space,
+	staged::{Message, Outcome},
+	usage::Usage,
+	volume,
+	writer::Writer,
 };
-use codec::{Decode, DecodeAll};
-use hippius_primitives::{id::shard_id, ShardId, ShardMeta, StripeId};
+use arion_storage_proof::Outboard;
+use codec::Encode;
+use hippius_primitives::{ShardId, ShardMeta, StripeId};
 use std::{
 	any::Any,
-	collections::BTreeMap,
+	collections::BTreeSet,
 	io,
+	ops::Range,
 	path::Path,
-	sync::{
-		atomic::{AtomicU64, Ordering::Relaxed},
-		mpsc::{sync_channel, SyncSender, TrySendError},
-		Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-	},
+	sync::{atomic::Ordering::Relaxed, mpsc::sync_channel, Arc, Mutex},
 	thread::JoinHandle,
-	time::{SystemTime, UNIX_EPOCH},
 };
 
 /// What a put did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutOutcome {
-	/// The shard was written and synced.
+	/// The record was written and synced.
 	Stored,
-	/// The shard was there already, durable, at this place of its stripe.
+	/// The record was there already, durable, at this place of its stripe.
 	AlreadyStored,
 }
 
-/// How full a store is, and what has happened to it since it was opened. Bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-	/// Most the volumes may take on disk.
-	pub capacity: u64,
-	/// What they take now, preallocated.
-	pub allocated: u64,
-	/// What the records that count take.
-	pub used: u64,
-	/// What can still be written.
-	pub free: u64,
-	/// Shard records that count.
-	pub shards: u64,
-	/// Volumes.
-	pub volumes: u64,
-	/// Shards stored since start.
-	pub puts: u64,
-	/// Syncs those took.
-	pub commits: u64,
-	/// Puts that wait for the writer now.
-	pub waiting: u64,
-	/// Shards found damaged by a read and dropped.
-	pub corrupt: u64,
-	/// Records found torn behind the last sync at start; none of them had been acknowledged.
-	pub torn: u64,
-	/// Damaged places found at start.
-	pub damaged: u64,
-	/// Volumes closed for writing by an I/O error.
-	pub sealed: u64,
-	/// Reads the operating system refused.
-	pub read_errors: u64,
-}
-
-#[derive(Default)]
-pub(crate) struct Counters {
-	pub(crate) puts: AtomicU64,
-	pub(crate) commits: AtomicU64,
-	pub(crate) waiting: AtomicU64,
-	corrupt: AtomicU64,
-	torn: AtomicU64,
-	damaged: AtomicU64,
-	pub(crate) sealed: AtomicU64,
-	read_errors: AtomicU64,
-	/// Bytes of the active volume that can still take records.
-	pub(crate) room: AtomicU64,
-}
-
-/// What the callers' threads and the writer share.
-pub(crate) struct Shared {
-	pub(crate) disk: Arc<dyn Disk>,
-	pub(crate) key: StoreKey,
-	pub(crate) config: StoreConfig,
-	pub(crate) counters: Counters,
-	index: RwLock<Index>,
-	volumes: RwLock<BTreeMap<u32, Volume>>,
-	/// Damaged records whose end the writer has yet to record.
-	drops: Mutex<Vec<(ShardId, Place)>>,
-}
-
-// A panic while one of the locks is held cannot leave them half changed: every change is one call.
-impl Shared {
-	pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
-		self.index.read().unwrap_or_else(PoisonError::into_inner)
-	}
-
-	pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-		self.index.write().unwrap_or_else(PoisonError::into_inner)
-	}
-
-	pub(crate) fn volumes(&self) -> RwLockReadGuard<'_, BTreeMap<u32, Volume>> {
-		self.volumes.read().unwrap_or_else(PoisonError::into_inner)
-	}
-
-	pub(crate) fn add_volume(&self, volume: Volume) {
-		let mut volumes = self.volumes.write().unwrap_or_else(PoisonError::into_inner);
-		volumes.insert(volume.number, volume);
-	}
-
-	pub(crate) fn drops(&self) -> MutexGuard<'_, Vec<(ShardId, Place)>> {
-		self.drops.lock().unwrap_or_else(PoisonError::into_inner)
-	}
-
-	/// Bytes all volumes take.
-	pub(crate) fn allocated(&self) -> u64 {
-		self.volumes()
-			.values()
-			.map(|volume| offset(volume.blocks))
-			.sum()
-	}
-
-	/// Bytes that can still be written: what the active volume has left, and volumes not yet made.
-	pub(crate) fn free(&self) -> u64 {
-		self.counters.room.load(Relaxed) + self.config.capacity.saturating_sub(self.allocated())
-	}
-
-	fn read(&self, place: Place, skip: u64, buf: &mut [u8]) -> Result<(), StoreError> {
-		let volume = self.volumes().get(&place.volume).cloned();
-		let result = match volume {
-			Some(volume) => volume.file.read_at(buf, place.offset() + skip),
-			None => Err(io::Error::from(io::ErrorKind::NotFound)),
-		};
-		result.map_err(|error| {
-			self.counters.read_errors.fetch_add(1, Relaxed);
-			StoreError::io(
-				"read",
-				self.disk.describe(&volume::name(place.volume)),
-				error,
-			)
-		})
-	}
-}
-
 /// An open store. Calls block; share it in an [`Arc`] and call it from threads that may wait.
-/// Dropping it waits for the puts under way.
+/// Dropping it waits for the puts under way and saves the index.
 pub struct ShardStore {
 	shared: Arc<Shared>,
-	queue: Option<SyncSender<Message>>,
+	engine: Option<Arc<Engine>>,
 	writer: Option<JoinHandle<()>>,
+	rounds: Option<(Arc<Rounds>, JoinHandle<()>)>,
+	skip: Mutex<BTreeSet<u32>>,
 	_lock: Box<dyn Any + Send + Sync>,
 }
 
@@ -169,11 +68,15 @@ impl ShardStore {
 	pub fn open(dir: &Path, config: StoreConfig) -> Result<Self, StoreError> {
 		let disk =
 			OsDisk::new(dir).map_err(|e| StoreError::io("create", dir.display().to_string(), e))?;
-		Self::open_on(Arc::new(disk), config)
+		Self::open_on(Arc::new(disk), Arc::new(SystemClock), config)
 	}
 
-	/// Opens the store on any [`Disk`].
-	pub fn open_on(disk: Arc<dyn Disk>, config: StoreConfig) -> Result<Self, StoreError> {
+	/// Opens the store on any [`Disk`], with any [`Clock`].
+	pub fn open_on(
+		disk: Arc<dyn Disk>,
+		clock: Arc<dyn Clock>,
+		config: StoreConfig,
+	) -> Result<Self, StoreError> {
 		config.validate()?;
 		let lock = disk.lock().map_err(|error| {
 			let path = disk.describe(OsDisk::LOCK);
@@ -184,280 +87,481 @@ impl ShardStore {
 		})?;
 		let numbers = volume::list(&*disk)?;
 		let key = volume::store_key(&*disk, &numbers)?;
-		let shared = Shared {
-			disk,
-			key,
-			config,
-			counters: Counters::default(),
-			index: RwLock::default(),
-			volumes: RwLock::default(),
-			drops: Mutex::default(),
-		};
-		let mut active = None;
-		for number in &numbers {
-			let opened = volume::open(&*shared.disk, &key, *number)?;
-			let is_last = Some(number) == numbers.last();
-			active = load(&shared, opened, is_last);
-		}
+		let loaded = open::load_snapshot(&*disk, &key);
+		let from_snapshot = loaded.is_some();
+		let index = loaded.unwrap_or_default();
+		let shared = Arc::new(Shared::new(disk, clock, key, config, index));
+		let active = open::replay(&shared, &numbers)?;
 		if let Some(active) = &active {
 			shared.counters.room.store(active.room(), Relaxed);
 		}
-		let shared = Arc::new(shared);
+		if !from_snapshot && !numbers.is_empty() {
+			// So that a store that was read in full is saved soon.
+			let bytes = shared.config.snapshot_bytes;
+			shared.counters.since_snapshot.store(bytes, Relaxed);
+		}
+		if let Err(error) = space::renew_ballast(&shared) {
+			tracing::warn!(%error, "no ballast");
+		}
 		let next = numbers.last().map_or(1, |last| last + 1);
+		Self::start(shared, active, next, lock)
+	}
+
+	fn start(
+		shared: Arc<Shared>,
+		active: Option<crate::writer::Active>,
+		next: u32,
+		lock: Box<dyn Any + Send + Sync>,
+	) -> Result<Self, StoreError> {
 		let (queue, requests) = sync_channel(shared.config.queue_len);
 		let writer = Writer::new(shared.clone(), active, next);
+		let fail = |e| StoreError::io("start", "a thread of the store", e);
 		let writer = std::thread::Builder::new()
 			.name("shard-writer".into())
 			.spawn(move || writer.run(&requests))
-			.map_err(|e| StoreError::io("start", "the writer thread", e))?;
+			.map_err(fail)?;
+		let engine = Arc::new(Engine {
+			scrub: Mutex::new(ScrubState::load(&shared)),
+			shared: shared.clone(),
+			queue,
+			stopping: false.into(),
+		});
+		let rounds = if shared.config.background {
+			let rounds = Rounds::new();
+			let (engine, own) = (engine.clone(), rounds.clone());
+			let thread = std::thread::Builder::new()
+				.name("shard-upkeep".into())
+				.spawn(move || own.run(&engine))
+				.map_err(fail)?;
+			Some((rounds, thread))
+		} else {
+			None
+		};
 		Ok(Self {
 			shared,
-			queue: Some(queue),
+			engine: Some(engine),
 			writer: Some(writer),
+			rounds,
+			skip: Mutex::default(),
 			_lock: lock,
 		})
+	}
+
+	fn engine(&self) -> Result<&Engine, StoreError> {
+		self.engine.as_deref().ok_or(StoreError::Closed)
 	}
 
 	/// Stores a shard. Returns once it is durable; several callers share one sync.
 	///
 	/// The meta must be consistent and the bytes must have the hash it names. The same bytes at
-	/// another place (of another stripe) are stored again.
+	/// another place (of another stripe) are stored again. A shard in the trash comes back.
 	pub fn put(&self, meta: &ShardMeta, data: &[u8]) -> Result<PutOutcome, StoreError> {
-		let id = self.check(meta, data)?;
-		let key = (id, meta.stripe, meta.slot);
-		if self.shared.index().contains(&key) {
-			return Ok(PutOutcome::AlreadyStored);
-		}
-		let created = SystemTime::now()
-			.duration_since(UNIX_EPOCH)
-			.map_or(0, |age| age.as_secs());
-		let draft = Draft::shard(meta, id, data, created);
-		let (reply, answer) = sync_channel(1);
-		let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-		self.shared.counters.waiting.fetch_add(1, Relaxed);
-		let sent = queue.send(Message::Put(Box::new(Request { key, draft, reply })));
-		let outcome = match sent {
-			Ok(()) => answer.recv().unwrap_or(Err(StoreError::Closed)),
-			Err(_) => Err(StoreError::Closed),
-		};
-		self.shared.counters.waiting.fetch_sub(1, Relaxed);
-		outcome
-	}
-
-	fn check(&self, meta: &ShardMeta, data: &[u8]) -> Result<ShardId, StoreError> {
 		let bad = |message: String| Err(StoreError::BadShard(message));
-		if data.is_empty() || data.len() > self.shared.config.max_shard_len {
-			let most = self.shared.config.max_shard_len;
-			return bad(format!(
-				"it has {} bytes, 1 to {most} are allowed",
-				data.len()
-			));
-		}
 		if !meta.is_consistent() {
 			return bad("its stripe id is not the root of the shards it names".into());
 		}
-		let id = shard_id(data);
-		if meta.shard() != Some(id) {
+		let arriving = Arriving::new(&self.shared);
+		self.check_len(data)?;
+		let tree = Outboard::build(data);
+		if meta.shard() != Some(tree.shard_id()) {
+			let (id, slot) = (tree.shard_id(), meta.slot);
 			return bad(format!(
-				"its bytes have the hash {id}, not that of slot {}",
-				meta.slot
+				"its bytes have the hash {id}, not that of slot {slot}"
 			));
 		}
-		Ok(id)
+		let record = RecordKey {
+			key: tree.shard_id().into(),
+			stripe: meta.stripe,
+			slot: meta.slot,
+		};
+		self.put_record(arriving, record, &meta.encode(), data, &tree)
+	}
+
+	/// Stores bytes under a key of a namespace other than that of shards. The caller has checked
+	/// that they are what the key names; here BLAKE3 keeps them safe.
+	pub fn put_keyed(&self, key: &Key, data: &[u8]) -> Result<PutOutcome, StoreError> {
+		if key.namespace == Namespace::Shard {
+			let message = "shards are stored with their stripe: use put";
+			return Err(StoreError::BadShard(message.into()));
+		}
+		let arriving = Arriving::new(&self.shared);
+		self.check_len(data)?;
+		let tree = Outboard::build(data);
+		let record = RecordKey {
+			key: *key,
+			stripe: StripeId::default(),
+			slot: 0,
+		};
+		self.put_record(arriving, record, &[], data, &tree)
+	}
+
+	fn check_len(&self, data: &[u8]) -> Result<(), StoreError> {
+		let most = self.shared.config.max_shard_len;
+		if data.is_empty() || data.len() > most {
+			let len = data.len();
+			let message = format!("it has {len} bytes, 1 to {most} are allowed");
+			return Err(StoreError::BadShard(message));
+		}
+		Ok(())
+	}
+
+	fn put_record(
+		&self,
+		arriving: Arriving<'_>,
+		record: RecordKey,
+		meta: &[u8],
+		data: &[u8],
+		tree: &Outboard,
+	) -> Result<PutOutcome, StoreError> {
+		let engine = self.engine()?;
+		let held = self.shared.find_record(&record);
+		if held.is_some_and(|(entry, _)| self.shared.is_held(&entry)) {
+			return Ok(PutOutcome::AlreadyStored);
+		}
+		let draft = Box::new(Draft::data(record, meta, data, tree, self.shared.now()));
+		let waiting = Waiting::new(&self.shared);
+		let outcome = engine.ask(|reply| {
+			drop(arriving);
+			Message::Put {
+				record,
+				draft,
+				reply,
+			}
+		});
+		drop(waiting);
+		Ok(match outcome? {
+			Outcome::Stored => PutOutcome::Stored,
+			_ => PutOutcome::AlreadyStored,
+		})
 	}
 
 	/// The shard and one of its places; `None` if it is not here. What is returned has the hash
 	/// `id`. A damaged record is dropped; if no other holds the shard, that is
 	/// [`StoreError::Corrupt`] once, then `None`.
 	pub fn get(&self, id: &ShardId) -> Result<Option<(ShardMeta, Vec<u8>)>, StoreError> {
-		let mut corrupt = false;
-		loop {
-			let first = self
-				.shared
-				.index()
-				.of(id)
-				.next()
-				.map(|(key, entry)| (*key, *entry));
-			let Some((key, entry)) = first else {
-				return if corrupt {
-					Err(StoreError::Corrupt(*id))
-				} else {
-					Ok(None)
-				};
-			};
-			let meta_len = entry.meta_len as usize;
-			let mut bytes = vec![0; meta_len + entry.data_len as usize];
-			self.shared.read(entry.place, FRAME as u64, &mut bytes)?;
-			let (meta, data) = bytes.split_at(meta_len);
-			match verify_record(*id, meta, data).filter(|meta| agrees(meta, &key)) {
-				Some(meta) => {
-					bytes.drain(..meta_len);
-					return Ok(Some((meta, bytes)));
-				}
-				None => {
-					corrupt = true;
-					self.discard(&key, &entry);
-				}
-			}
-		}
+		let found = self.find(&(*id).into(), |_, record| {
+			Ok(Seen::of(record.shard_meta().map(|meta| (meta, record))))
+		})?;
+		Ok(found.map(|(meta, record)| (meta, record.into_data())))
 	}
 
-	/// Whether the shard is here and durable. Its bytes are not read.
+	/// The bytes under a key of any namespace, as [`Self::get`].
+	pub fn get_keyed(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+		let found = self.find(key, |_, record| Ok(Seen::Good(record)))?;
+		Ok(found.map(Record::into_data))
+	}
+
+	/// Finds a record whose bytes are good, and hands it to `see`.
+	fn find<T>(
+		&self,
+		key: &Key,
+		mut see: impl FnMut(&Entry, Record) -> Result<Seen<T>, StoreError>,
+	) -> Result<Option<T>, StoreError> {
+		self.follow(key, |entry| {
+			let Some(record) = self.shared.read_record(entry)? else {
+				return Ok(Seen::Bad(None));
+			};
+			if record.frame.record.key != *key {
+				return Ok(Seen::Other);
+			}
+			if !record.is_good(&self.shared.key, entry.place()) {
+				return Ok(Seen::Bad(Some(Box::new(record.frame))));
+			}
+			see(entry, record)
+		})
+	}
+
+	/// Tries the live records of a key one after the other. Those that are bad are dropped; those
+	/// that have moved are looked up again.
+	fn follow<T>(
+		&self,
+		key: &Key,
+		mut look: impl FnMut(&Entry) -> Result<Seen<T>, StoreError>,
+	) -> Result<Option<T>, StoreError> {
+		let engine = self.engine()?;
+		let fp = self.shared.key.fingerprint(key);
+		let mut corrupt = false;
+		for _ in 0..FOLLOW {
+			let entries = self.shared.index().live_of(fp, false);
+			let (mut moved, mut refused) = (false, None);
+			for entry in entries {
+				match look(&entry) {
+					Ok(Seen::Good(seen)) => return Ok(Some(seen)),
+					Ok(Seen::Other) => {}
+					Ok(Seen::Bad(frame)) => {
+						if self.shared.still_there(&entry) {
+							engine.quarantine(&entry);
+							corrupt |= self.shared.discard(&entry, frame.as_deref());
+							engine.wake();
+						} else {
+							moved = true;
+						}
+					}
+					Err(_) if !self.shared.still_there(&entry) => moved = true,
+					Err(error) => {
+						if !is_gone(&error) {
+							engine.unreadable(&entry, Some(*key));
+						}
+						refused = Some(error);
+					}
+				}
+			}
+			if moved {
+				continue;
+			}
+			return match (refused, corrupt) {
+				(Some(error), _) => Err(error),
+				(None, true) => Err(StoreError::Corrupt(*key)),
+				(None, false) => Ok(None),
+			};
+		}
+		Err(StoreError::Busy(*key))
+	}
+
+	/// Bytes `range` of a record, verified through its outboard: two reads of the disk, of which the
+	/// second covers only the groups that hold the range. `None` if the record is not here.
+	pub fn read_range(&self, key: &Key, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
+		self.with_tree(key, |entry, tree, data_start| {
+			let len = tree.shard_len();
+			if range.start > range.end || range.end > len {
+				return Err(StoreError::Range {
+					key: *key,
+					offset: range.start,
+					end: range.end,
+					len,
+				});
+			}
+			if range.start == range.end {
+				return Ok(Some(Vec::new()));
+			}
+			let range = range.start as usize..range.end as usize;
+			self.shared.read_groups(entry, tree, data_start, &range)
+		})
+	}
+
+	/// A record's hash tree, checked against its root. `None` if the record is not here.
+	pub fn outboard(&self, key: &Key) -> Result<Option<Outboard>, StoreError> {
+		self.with_tree(key, |_, tree, _| Ok(Some(tree.clone())))
+	}
+
+	/// Hands the tree to `look`; if that or the tree is damaged, the whole record decides.
+	fn with_tree<T>(
+		&self,
+		key: &Key,
+		look: impl Fn(&Entry, &Outboard, usize) -> Result<Option<T>, StoreError>,
+	) -> Result<Option<T>, StoreError> {
+		self.follow(key, |entry| {
+			if let Some(found) = self.shared.read_tree(entry)? {
+				if found.record.key != *key {
+					return Ok(Seen::Other);
+				}
+				if let Some(seen) = look(entry, &found.tree, found.data_start)? {
+					return Ok(Seen::Good(seen));
+				}
+			}
+			let Some(record) = self.shared.read_record(entry)? else {
+				return Ok(Seen::Bad(None));
+			};
+			if record.frame.record.key != *key {
+				return Ok(Seen::Other);
+			}
+			if !record.is_good(&self.shared.key, entry.place()) {
+				return Ok(Seen::Bad(Some(Box::new(record.frame))));
+			}
+			let tree = Outboard::build(record.data());
+			let seen = look(entry, &tree, record.frame.data_start())?;
+			Ok(Seen::of(seen))
+		})
+	}
+
+	/// Whether the shard is here and durable, as the index in memory knows: nothing is read. The
+	/// index holds 64 keyed bits of each id, so with ten million records one question in 10^12 about
+	/// an absent shard is answered wrongly; [`Self::get`] never is.
 	pub fn has(&self, id: &ShardId) -> bool {
-		self.shared.index().of(id).next().is_some()
+		self.has_keyed(&(*id).into())
+	}
+
+	/// As [`Self::has`], for a key of any namespace.
+	pub fn has_keyed(&self, key: &Key) -> bool {
+		let fp = self.shared.key.fingerprint(key);
+		let index = self.shared.index();
+		let has = index.find(fp).any(|e| !e.is_stripe() && !e.is_trash());
+		has
 	}
 
 	/// The places of all shards of a stripe that are here, by slot. A record whose meta is damaged
 	/// is dropped.
 	pub fn stripe(&self, stripe: &StripeId) -> Result<Vec<ShardMeta>, StoreError> {
-		let entries = self.shared.index().of_stripe(stripe);
-		let mut metas = Vec::with_capacity(entries.len());
-		for (key, entry) in entries {
-			let mut bytes = vec![0; entry.meta_len as usize];
-			self.shared.read(entry.place, FRAME as u64, &mut bytes)?;
-			let meta = (self.shared.key.meta_check(entry.place, &bytes) == entry.meta_check)
-				.then(|| decode_meta(&bytes))
-				.flatten();
-			match meta.filter(|meta| agrees(meta, &key)) {
-				Some(meta) => metas.push(meta),
-				None => self.discard(&key, &entry),
+		let engine = self.engine()?;
+		let fp = self.shared.key.stripe_fingerprint(stripe);
+		for _ in 0..FOLLOW {
+			let entries = self.shared.index().live_of(fp, true);
+			let mut metas = Vec::with_capacity(entries.len());
+			let mut moved = false;
+			for entry in entries {
+				match self.meta_of(&entry, stripe) {
+					Ok(Some(meta)) => metas.push(meta),
+					Ok(None) => {}
+					Err(_) if !self.shared.still_there(&entry) => moved = true,
+					Err(error) => return Err(error),
+				}
+			}
+			if !moved {
+				engine.wake();
+				metas.sort_unstable_by_key(|meta| (meta.slot, meta.shard()));
+				return Ok(metas);
 			}
 		}
-		Ok(metas)
+		Err(StoreError::Busy(Key {
+			namespace: Namespace::Shard,
+			digest: stripe.0,
+		}))
 	}
 
-	/// Takes a damaged record out of the index, and has that recorded.
-	fn discard(&self, key: &RecordKey, entry: &Entry) {
-		if !self.shared.index_mut().remove(key, entry.place) {
-			return;
-		}
-		let (id, place) = (key.0, entry.place);
-		tracing::warn!(%id, volume = place.volume, block = place.block, "shard is damaged");
-		self.shared.counters.corrupt.fetch_add(1, Relaxed);
-		self.shared.drops().push((id, place));
-		// A full queue means that the writer is about to look anyway.
-		if let Some(Err(TrySendError::Disconnected(_))) = self
-			.queue
-			.as_ref()
-			.map(|queue| queue.try_send(Message::Wake))
-		{
-			tracing::error!("the writer has stopped");
-		}
-	}
-
-	/// How full the store is.
-	pub fn usage(&self) -> Usage {
-		let counters = &self.shared.counters;
-		let (shards, blocks) = {
-			let index = self.shared.index();
-			(index.len(), index.blocks())
+	fn meta_of(&self, entry: &Entry, stripe: &StripeId) -> Result<Option<ShardMeta>, StoreError> {
+		let Some(frame) = self.shared.read_frame(entry)? else {
+			// The shard's own entry, if there is one, is dropped when the shard is read.
+			self.shared.discard(entry, None);
+			return Ok(None);
 		};
-		Usage {
-			capacity: self.shared.config.capacity,
-			allocated: self.shared.allocated(),
-			used: blocks * BLOCK as u64,
-			free: self.shared.free(),
-			shards,
-			volumes: self.shared.volumes().len() as u64,
-			puts: counters.puts.load(Relaxed),
-			commits: counters.commits.load(Relaxed),
-			waiting: counters.waiting.load(Relaxed),
-			corrupt: counters.corrupt.load(Relaxed),
-			torn: counters.torn.load(Relaxed),
-			damaged: counters.damaged.load(Relaxed),
-			sealed: counters.sealed.load(Relaxed),
-			read_errors: counters.read_errors.load(Relaxed),
+		if frame.record.stripe != *stripe {
+			return Ok(None);
 		}
+		let meta = self.shared.read_meta(entry, &frame)?;
+		let good = self.shared.key.meta_check(entry.place(), &meta) == frame.meta_check;
+		let meta = good.then(|| shard_meta(&frame, &meta)).flatten();
+		if meta.is_none() {
+			self.shared.discard(entry, Some(&frame));
+		}
+		Ok(meta)
+	}
+
+	/// Puts the records of a key (only that of `stripe`, if given) into the trash: they are neither
+	/// served nor listed any more, and can be restored for as long as the configuration says. Gives
+	/// how many there were.
+	pub fn delete(&self, key: &Key, stripe: Option<&StripeId>) -> Result<usize, StoreError> {
+		self.engine()?.change(Kind::Trash, key, stripe)
+	}
+
+	/// Takes records out of the trash; gives how many.
+	pub fn restore(&self, key: &Key, stripe: Option<&StripeId>) -> Result<usize, StoreError> {
+		self.engine()?.change(Kind::Restore, key, stripe)
+	}
+
+	/// Drops records for good, in the trash or not; gives how many.
+	pub fn purge(&self, key: &Key, stripe: Option<&StripeId>) -> Result<usize, StoreError> {
+		self.engine()?.change(Kind::Drop, key, stripe)
+	}
+
+	/// Up to `limit` live records from `from` on, in an order that does not change.
+	pub fn inventory(&self, from: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+		self.engine()?.inventory(from, limit)
+	}
+
+	/// Hands out up to `most` records found damaged or unreadable since they were last asked for.
+	pub fn take_findings(&self, most: usize) -> Vec<Finding> {
+		self.shared.take_findings(most)
+	}
+
+	/// One round of maintenance, as the store's own thread does it every second: purge, holes,
+	/// at most one compaction, scrub within its rate, snapshot if due.
+	pub fn maintain(&self) -> Result<Maintenance, StoreError> {
+		let mut skip = self
+			.skip
+			.lock()
+			.unwrap_or_else(std::sync::PoisonError::into_inner);
+		Ok(self.engine()?.maintain(&mut skip))
+	}
+
+	/// Checks every record now; gives how many.
+	pub fn scrub(&self) -> Result<u64, StoreError> {
+		self.engine()?.scrub_all()
+	}
+
+	/// How far the scrub is.
+	pub fn scrub_progress(&self) -> Result<ScrubProgress, StoreError> {
+		Ok(self.engine()?.scrub_state().progress())
+	}
+
+	/// Saves the index now. The store does so by itself, too.
+	pub fn snapshot(&self) -> Result<(), StoreError> {
+		save_snapshot(&self.shared)
+	}
+
+	/// How full the store is, and what has happened to it. Costs nothing worth mentioning.
+	pub fn usage(&self) -> Usage {
+		Usage::of(&self.shared)
 	}
 }
 
 impl Drop for ShardStore {
 	fn drop(&mut self) {
-		drop(self.queue.take());
+		if let Some(engine) = &self.engine {
+			engine.stopping.store(true, Relaxed);
+		}
+		if let Some((rounds, thread)) = self.rounds.take() {
+			rounds.stop();
+			if thread.join().is_err() {
+				tracing::error!("the maintenance ended in a panic");
+			}
+		}
+		if let Some(engine) = self.engine.take() {
+			engine.save_scrub();
+		}
 		if let Some(Err(_)) = self.writer.take().map(JoinHandle::join) {
 			tracing::error!("the writer ended in a panic");
 		}
-	}
-}
-
-/// Takes an opened volume's records into the index; gives where to append, if it is the last one.
-fn load(shared: &Shared, opened: Opened, is_last: bool) -> Option<Active> {
-	let Opened {
-		volume,
-		records,
-		append,
-		torn,
-		damaged,
-	} = opened;
-	let mut index = shared.index_mut();
-	for found in records {
-		let place = found.place;
-		match found.frame.kind {
-			Kind::Shard => {
-				let (key, entry) = indexed(&found);
-				index.insert(key, entry);
+		if self.shared.counters.since_snapshot.load(Relaxed) > 0 {
+			if let Err(error) = save_snapshot(&self.shared) {
+				tracing::warn!(%error, "the index could not be saved: the next start reads more");
 			}
-			Kind::Drop => match drop_target(shared, &volume, &found) {
-				Some(target) => _ = index.remove_at(&found.frame.id, target),
-				None => tracing::warn!(?place, "a drop record is unreadable"),
-			},
-			Kind::Void | Kind::End => {}
 		}
 	}
-	drop(index);
-	shared.counters.torn.fetch_add(torn, Relaxed);
-	shared.counters.damaged.fetch_add(damaged, Relaxed);
-	shared.add_volume(volume.clone());
-	let pos = append?;
-	if is_last {
-		return Some(Active {
-			volume,
-			pos,
-			durable: pos,
-		});
+}
+
+/// What looking at a record came to.
+enum Seen<T> {
+	Good(T),
+	/// It is another key's: equal fingerprints.
+	Other,
+	/// It is damaged; its frame if that is known.
+	Bad(Option<Box<crate::frame::Frame>>),
+}
+
+impl<T> Seen<T> {
+	fn of(seen: Option<T>) -> Self {
+		seen.map_or(Self::Bad(None), Self::Good)
 	}
-	// Left behind after an error: nothing will be appended, so later starts may trust it.
-	if let Err(error) = volume::write_end(&volume, &shared.key, pos) {
-		tracing::warn!(volume = volume.number, %error, "cannot mark the end of a volume");
+}
+
+/// Counts a put that has not reached the writer.
+struct Arriving<'a>(&'a Shared);
+
+impl<'a> Arriving<'a> {
+	fn new(shared: &'a Shared) -> Self {
+		shared.add(|c| &c.arriving, 1);
+		Self(shared)
 	}
-	None
 }
 
-fn drop_target(shared: &Shared, volume: &Volume, found: &Found) -> Option<Place> {
-	let mut bytes = vec![0; found.frame.meta_len as usize];
-	volume
-		.file
-		.read_at(&mut bytes, found.place.offset() + FRAME as u64)
-		.ok()?;
-	(shared.key.meta_check(found.place, &bytes) == found.frame.meta_check)
-		.then(|| Place::decode(&mut bytes.as_slice()).ok())
-		.flatten()
+impl Drop for Arriving<'_> {
+	fn drop(&mut self) {
+		self.0.counters.arriving.fetch_sub(1, Relaxed);
+	}
 }
 
-/// A shard record's key and place in the index.
-pub(crate) fn indexed(found: &Found) -> (RecordKey, Entry) {
-	let frame = &found.frame;
-	let entry = Entry {
-		place: found.place,
-		meta_len: frame.meta_len,
-		data_len: frame.data_len,
-		blocks: frame.blocks,
-		meta_check: frame.meta_check,
-	};
-	((frame.id, frame.stripe, frame.slot), entry)
+/// Counts a put that waits for the writer.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+	fn new(shared: &'a Shared) -> Self {
+		shared.add(|c| &c.waiting, 1);
+		Self(shared)
+	}
 }
 
-fn decode_meta(bytes: &[u8]) -> Option<ShardMeta> {
-	ShardMeta::decode_all(&mut &*bytes)
-		.ok()
-		.filter(ShardMeta::is_consistent)
-}
-
-fn agrees(meta: &ShardMeta, key: &RecordKey) -> bool {
-	meta.stripe == key.1 && meta.slot == key.2
-}
-
-/// The meta of a shard record whose every byte is as it was stored.
-pub(crate) fn verify_record(id: ShardId, meta: &[u8], data: &[u8]) -> Option<ShardMeta> {
-	decode_meta(meta).filter(|meta| meta.shard() == Some(id) && shard_id(data) == id)
+impl Drop for Waiting<'_> {
+	fn drop(&mut self) {
+		self.0.counters.waiting.fetch_sub(1, Relaxed);
+	}
 }

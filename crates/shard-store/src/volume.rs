@@ -1,40 +1,24 @@
-//! Making, opening and mending volumes.
+//! The files of a store: their names, how they are made, and which are open.
 
 use crate::{
 	disk::{Disk, DiskFile},
+	entry::MAX_VOLUMES,
 	error::StoreError,
-	format::{
-		offset, read_super, read_volume_preamble, super_block, volume_preamble, Draft, Frame, Kind,
-		Place, Preamble, Side, StoreKey, BLOCK, FRAME, PREAMBLE, VERSION,
-	},
-	scan::{scan, Found, Scan},
-	store::verify_record,
+	frame::{offset, Draft, BLOCK, VERSION},
+	key::{Place, StoreKey},
+	preamble::{self, Preamble, Start, PREAMBLE},
 };
-use std::{io, sync::Arc};
+use std::{
+	collections::HashMap,
+	io,
+	sync::{
+		atomic::{AtomicU64, Ordering::Relaxed},
+		Arc, Mutex, MutexGuard, PoisonError,
+	},
+};
 
 pub(crate) const SUPER: &str = "SUPER";
 const TEMPORARY: &str = ".tmp";
-
-/// An open volume.
-#[derive(Clone)]
-pub(crate) struct Volume {
-	pub(crate) number: u32,
-	pub(crate) file: Arc<dyn DiskFile>,
-	pub(crate) blocks: u32,
-}
-
-/// A volume as found when the store is opened, mended as far as possible.
-pub(crate) struct Opened {
-	pub(crate) volume: Volume,
-	/// Records that count.
-	pub(crate) records: Vec<Found>,
-	/// First free block; `None` if nothing may be appended any more.
-	pub(crate) append: Option<u32>,
-	/// Records found torn behind the last sync.
-	pub(crate) torn: u64,
-	/// Runs of damaged blocks before it.
-	pub(crate) damaged: u64,
-}
 
 /// File name of a volume.
 pub(crate) fn name(number: u32) -> String {
@@ -44,7 +28,7 @@ pub(crate) fn name(number: u32) -> String {
 fn number(name: &str) -> Option<u32> {
 	let digits = name.strip_suffix(".vol")?;
 	let number = digits.parse().ok()?;
-	(self::name(number) == name && number > 0).then_some(number)
+	(self::name(number) == name && (1..=MAX_VOLUMES).contains(&number)).then_some(number)
 }
 
 /// Numbers of the volumes in `disk`, ascending; left-overs of interrupted creations are removed.
@@ -65,15 +49,9 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Vec<u32>, StoreError> {
 pub(crate) fn store_key(disk: &dyn Disk, volumes: &[u32]) -> Result<StoreKey, StoreError> {
 	let path = disk.describe(SUPER);
 	match read_start(disk, SUPER) {
-		Ok(bytes) => match read_super(&bytes) {
+		Ok(bytes) => match preamble::read_super(&bytes) {
 			Preamble::Good(key) => return Ok(key),
-			Preamble::Version(found) => {
-				return Err(StoreError::Version {
-					path,
-					found,
-					known: VERSION,
-				})
-			}
+			Preamble::Version(found) => return Err(version(path, found)),
 			Preamble::Damaged => tracing::warn!(%path, "damaged, taking the key from a volume"),
 		},
 		Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -84,9 +62,13 @@ pub(crate) fn store_key(disk: &dyn Disk, volumes: &[u32]) -> Result<StoreKey, St
 		let name = name(*number);
 		let bytes =
 			read_start(disk, &name).map_err(|e| StoreError::io("read", disk.describe(&name), e))?;
-		if let Preamble::Good((key, _)) = read_volume_preamble(&bytes) {
-			known = Some(key);
-			break;
+		match preamble::read_volume(&bytes) {
+			Preamble::Good(start) => {
+				known = Some(start.key);
+				break;
+			}
+			Preamble::Version(found) => return Err(version(disk.describe(&name), found)),
+			Preamble::Damaged => {}
 		}
 	}
 	let key = match known {
@@ -95,37 +77,54 @@ pub(crate) fn store_key(disk: &dyn Disk, volumes: &[u32]) -> Result<StoreKey, St
 		None => {
 			let mut key = [0; 32];
 			getrandom::fill(&mut key).map_err(|error| {
-				StoreError::io(
-					"draw a key for",
-					path.clone(),
-					io::Error::other(error.to_string()),
-				)
+				let source = io::Error::other(error.to_string());
+				StoreError::io("draw a key for", path.clone(), source)
 			})?;
 			StoreKey(key)
 		}
 	};
-	create_file(disk, SUPER, PREAMBLE as u64, &super_block(&key))?;
+	replace(disk, SUPER, &[&preamble::of_super(&key)])?;
 	Ok(key)
+}
+
+fn version(path: String, found: u16) -> StoreError {
+	StoreError::Version {
+		path,
+		found,
+		known: VERSION,
+	}
 }
 
 fn read_start(disk: &dyn Disk, name: &str) -> io::Result<Vec<u8>> {
 	let file = disk.open(name)?;
+	start_of(&*file)
+}
+
+fn start_of(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
 	let mut bytes = vec![0; file.size()?.min(PREAMBLE as u64) as usize];
 	file.read_at(&mut bytes, 0)?;
 	Ok(bytes)
 }
 
-/// Makes a file of `len` bytes that starts with `start`; durable, name included, or not there.
-fn create_file(
+/// Makes a file under a temporary name, lets `fill` write it, and gives it its name: durable, name
+/// included, or not there.
+pub(crate) fn create_file(
 	disk: &dyn Disk,
 	name: &str,
 	len: u64,
-	start: &[u8],
+	fill: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
 ) -> Result<Arc<dyn DiskFile>, StoreError> {
 	let temporary = format!("{name}{TEMPORARY}");
 	let made = (|| {
-		let file = disk.create(&temporary, len)?;
-		file.write_at(start, 0)?;
+		let file = match disk.create(&temporary, len) {
+			// Left behind by an earlier failure.
+			Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+				disk.remove(&temporary)?;
+				disk.create(&temporary, len)?
+			}
+			other => other?,
+		};
+		fill(&*file)?;
 		file.sync()?;
 		disk.rename(&temporary, name)?;
 		disk.sync_dir()?;
@@ -140,214 +139,166 @@ fn create_file(
 	})
 }
 
-/// Makes volume `number` of `blocks` blocks.
+/// Makes a small file with this content, replacing what has its name.
+pub(crate) fn replace(disk: &dyn Disk, name: &str, content: &[&[u8]]) -> Result<(), StoreError> {
+	create_file(disk, name, 0, |file| file.write_at(content, 0)).map(|_| ())
+}
+
+/// Reads a file of at most `most` bytes; `None` if there is none.
+pub(crate) fn read_small(
+	disk: &dyn Disk,
+	name: &str,
+	most: usize,
+) -> Result<Option<Vec<u8>>, StoreError> {
+	let read = || -> io::Result<Vec<u8>> {
+		let file = disk.open(name)?;
+		let mut bytes = vec![0; file.size()?.min(most as u64) as usize];
+		file.read_at(&mut bytes, 0)?;
+		Ok(bytes)
+	};
+	match read() {
+		Ok(bytes) => Ok(Some(bytes)),
+		Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+		Err(error) => Err(StoreError::io("read", disk.describe(name), error)),
+	}
+}
+
+/// Makes a volume of `blocks` blocks.
 pub(crate) fn create(
 	disk: &dyn Disk,
-	key: &StoreKey,
-	number: u32,
+	start: &Start,
 	blocks: u32,
-) -> Result<Volume, StoreError> {
-	let start = volume_preamble(key, number, blocks);
-	let file = create_file(disk, &name(number), offset(blocks), &start)?;
-	Ok(Volume {
-		number,
-		file,
-		blocks,
+) -> Result<Arc<dyn DiskFile>, StoreError> {
+	let bytes = preamble::of_volume(start, blocks);
+	create_file(disk, &name(start.number), offset(blocks), |file| {
+		file.write_at(&[&bytes], 0)
 	})
 }
 
-/// Opens volume `number`, reads its records, and mends what a crash left behind the last sync.
-pub(crate) fn open(disk: &dyn Disk, key: &StoreKey, number: u32) -> Result<Opened, StoreError> {
-	let name = name(number);
-	let path = disk.describe(&name);
-	let fail = |op| {
-		let path = path.clone();
-		move |error| StoreError::io(op, path, error)
-	};
-	let file = disk.open(&name).map_err(fail("open"))?;
-	let size = file.size().map_err(fail("open"))?;
-	let blocks = u32::try_from(size / BLOCK as u64).unwrap_or(u32::MAX);
-	let volume = Volume {
-		number,
-		file,
-		blocks,
-	};
-	let start = read_start(disk, &name).map_err(fail("read"))?;
-	let header_ok = match read_volume_preamble(&start) {
-		Preamble::Good((found, found_number)) if found != *key || found_number != number => {
-			return Err(StoreError::ForeignVolume { path });
+/// Where the volume before volume `number` ended, if volume `number` knows.
+pub(crate) fn end_before(disk: &dyn Disk, key: &StoreKey, number: u32) -> Option<u32> {
+	match preamble::read_volume(&read_start(disk, &name(number)).ok()?) {
+		Preamble::Good(start) if start.key == *key && start.number == number => {
+			(start.before > 0).then_some(start.before)
 		}
-		Preamble::Good(_) => true,
-		Preamble::Version(found) => {
-			return Err(StoreError::Version {
-				path,
-				found,
-				known: VERSION,
-			})
-		}
-		Preamble::Damaged => false,
-	};
-	let found = scan(&*volume.file, key, number, blocks).map_err(fail("scan"))?;
-	let gaps = found
-		.gaps
-		.iter()
-		.filter(|gap| gap.start < found.durable)
-		.count();
-	let damaged = gaps as u64 + u64::from(!header_ok);
-	if damaged > 0 {
-		tracing::warn!(%path, gaps, header_ok, "the volume is damaged in places");
-	}
-	if !header_ok {
-		// Its content is known without it.
-		let start = volume_preamble(key, number, blocks);
-		if let Err(error) = volume
-			.file
-			.write_at(&start, 0)
-			.and_then(|()| volume.file.sync())
-		{
-			tracing::error!(%path, %error, "cannot renew the volume header");
-		}
-	}
-	if found.ended {
-		return Ok(Opened {
-			volume,
-			records: found.records,
-			append: None,
-			torn: 0,
-			damaged,
-		});
-	}
-	let (end, durable) = (found.end, found.durable);
-	match mend(&volume, key, found) {
-		Ok((records, torn)) => Ok(Opened {
-			volume,
-			records,
-			append: Some(end),
-			torn,
-			damaged,
-		}),
-		Err((error, mut records)) => {
-			// Whether the last group is on the disk is unknown: until a start can sync it, it does
-			// not count.
-			tracing::error!(%path, %error, "cannot mend the volume: it is only read from now on");
-			records.retain(|record| record.place.block < durable);
-			Ok(Opened {
-				volume,
-				records,
-				append: None,
-				torn: 0,
-				damaged: damaged + 1,
-			})
-		}
+		_ => None,
 	}
 }
 
-type Mended = Result<(Vec<Found>, u64), (io::Error, Vec<Found>)>;
-
-/// Records behind the durable mark were perhaps never synced, and perhaps only in part. The whole
-/// ones are written once more and synced: if an earlier sync failed or never ran, the page cache
-/// may show bytes that the disk does not have, and only a rewrite makes it write them. The others
-/// become void, so that no later start takes them for records.
-fn mend(volume: &Volume, key: &StoreKey, found: Scan) -> Mended {
-	let Scan {
-		records,
-		gaps,
-		durable,
-		..
-	} = found;
-	let mut kept = Vec::with_capacity(records.len());
-	let mut torn = 0;
-	let mut changed = false;
-	let result = (|| {
-		for record in &records {
-			let (start, end) = (record.place.block, record.place.block + record.frame.blocks);
-			if start < durable {
-				kept.push(record.clone());
-				continue;
-			}
-			changed = true;
-			if record.frame.kind == Kind::Void {
-				write_void(volume, key, start, end, record.frame.durable)?;
-			} else if let Some(bytes) = whole(volume, key, record)? {
-				volume.file.write_at(&bytes, record.place.offset())?;
-				kept.push(record.clone());
-			} else {
-				torn += u64::from(record.frame.kind == Kind::Shard);
-				write_void(volume, key, start, end, durable)?;
-			}
-		}
-		for gap in gaps.iter().filter(|gap| gap.start >= durable) {
-			changed = true;
-			write_void(volume, key, gap.start, gap.end, durable)?;
-		}
-		if changed {
-			volume.file.sync()?;
-		}
-		Ok(())
-	})();
-	match result {
-		Ok(()) => Ok((kept, torn)),
-		Err(error) => Err((error, records)),
-	}
-}
-
-/// The record's bytes with both frames made good, or `None` if it is torn.
-fn whole(volume: &Volume, key: &StoreKey, record: &Found) -> io::Result<Option<Vec<u8>>> {
-	let frame = &record.frame;
-	let mut bytes = vec![0; frame.blocks as usize * BLOCK];
-	volume.file.read_at(&mut bytes, record.place.offset())?;
-	let meta_end = FRAME + frame.meta_len as usize;
-	let (meta, data) = (
-		&bytes[FRAME..meta_end],
-		&bytes[meta_end..][..frame.data_len as usize],
-	);
-	let meta_ok = key.meta_check(record.place, meta) == frame.meta_check;
-	if !meta_ok || (frame.kind == Kind::Shard && verify_record(frame.id, meta, data).is_none()) {
-		return Ok(None);
-	}
-	let footer = bytes.len() - FRAME;
-	bytes[..FRAME].copy_from_slice(&frame.encode(key, record.place, Side::Header));
-	bytes[footer..].copy_from_slice(&frame.encode(key, record.place, Side::Footer));
-	Ok(Some(bytes))
-}
-
-/// Declares blocks `start..end` void.
-fn write_void(
-	volume: &Volume,
+/// Marks a volume as complete before `block`, so that later starts need not look behind its last
+/// record. Losing the mark costs only time.
+pub(crate) fn write_end(
+	file: &dyn DiskFile,
 	key: &StoreKey,
-	start: u32,
-	end: u32,
-	durable: u32,
+	place: Place,
+	blocks: u32,
 ) -> io::Result<()> {
-	let place = Place {
-		volume: volume.number,
-		block: start,
-	};
-	let frame = Frame {
-		durable: durable.min(start),
-		..Frame::plain(Kind::Void, end - start)
-	};
-	volume
-		.file
-		.write_at(&frame.encode(key, place, Side::Header), place.offset())?;
-	let footer = offset(end) - FRAME as u64;
-	volume
-		.file
-		.write_at(&frame.encode(key, place, Side::Footer), footer)
-}
-
-/// Marks the volume as complete, so that later starts need not look behind its last record. Losing
-/// the mark costs only time.
-pub(crate) fn write_end(volume: &Volume, key: &StoreKey, block: u32) -> io::Result<()> {
-	if block >= volume.blocks {
+	if place.block >= blocks {
 		return Ok(());
 	}
-	let place = Place {
-		volume: volume.number,
-		block,
-	};
 	let mut end = Draft::end();
-	let bytes = end.place(key, place, block);
-	volume.file.write_at(bytes, place.offset())?;
-	volume.file.sync()
+	end.place(key, place, place.block);
+	file.write_at(&[end.bytes()], place.offset())?;
+	file.sync()
+}
+
+/// The volumes that are open; the one not used for longest is closed when there are too many.
+pub(crate) struct Files {
+	disk: Arc<dyn Disk>,
+	key: StoreKey,
+	most: usize,
+	open: Mutex<HashMap<u32, Open>>,
+	clock: AtomicU64,
+	/// Volumes whose own header was damaged, and renewed.
+	pub(crate) renewed: AtomicU64,
+}
+
+struct Open {
+	file: Arc<dyn DiskFile>,
+	used: u64,
+}
+
+impl Files {
+	pub(crate) fn new(disk: Arc<dyn Disk>, key: StoreKey, most: usize) -> Self {
+		Self {
+			disk,
+			key,
+			most,
+			open: Mutex::default(),
+			clock: AtomicU64::new(0),
+			renewed: AtomicU64::new(0),
+		}
+	}
+
+	fn open(&self) -> MutexGuard<'_, HashMap<u32, Open>> {
+		self.open.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// The file of volume `number`, opened and checked if it was not open.
+	pub(crate) fn get(&self, number: u32) -> Result<Arc<dyn DiskFile>, StoreError> {
+		let used = self.clock.fetch_add(1, Relaxed);
+		if let Some(open) = self.open().get_mut(&number) {
+			open.used = used;
+			return Ok(open.file.clone());
+		}
+		let file = self.check(number)?;
+		self.put(number, file.clone());
+		Ok(file)
+	}
+
+	/// Takes a file into the open ones.
+	pub(crate) fn put(&self, number: u32, file: Arc<dyn DiskFile>) {
+		let used = self.clock.fetch_add(1, Relaxed);
+		let mut open = self.open();
+		if open.len() >= self.most {
+			let oldest = open.iter().min_by_key(|(_, open)| open.used);
+			if let Some(oldest) = oldest.map(|(number, _)| *number) {
+				open.remove(&oldest);
+			}
+		}
+		open.insert(number, Open { file, used });
+	}
+
+	/// Closes a volume.
+	pub(crate) fn forget(&self, number: u32) {
+		self.open().remove(&number);
+	}
+
+	fn check(&self, number: u32) -> Result<Arc<dyn DiskFile>, StoreError> {
+		let name = name(number);
+		let path = self.disk.describe(&name);
+		let fail = |op| {
+			let path = path.clone();
+			move |error| StoreError::io(op, path, error)
+		};
+		let file = self.disk.open(&name).map_err(fail("open"))?;
+		let start = start_of(&*file).map_err(fail("read"))?;
+		match preamble::read_volume(&start) {
+			Preamble::Good(found) if (found.key, found.number) != (self.key, number) => {
+				Err(StoreError::ForeignVolume { path })
+			}
+			Preamble::Good(_) => Ok(file),
+			Preamble::Version(found) => Err(version(path, found)),
+			Preamble::Damaged => {
+				// Its content is known without it.
+				tracing::warn!(%path, "the volume's header is damaged");
+				self.renewed.fetch_add(1, Relaxed);
+				if let Err(error) = self.renew(&*file, number) {
+					tracing::error!(%path, %error, "cannot renew the volume header");
+				}
+				Ok(file)
+			}
+		}
+	}
+
+	fn renew(&self, file: &dyn DiskFile, number: u32) -> io::Result<()> {
+		let blocks = u32::try_from(file.size()? / BLOCK as u64).unwrap_or(u32::MAX);
+		let start = Start {
+			key: self.key,
+			number,
+			before: 0,
+		};
+		file.write_at(&[&preamble::of_volume(&start, blocks)], 0)?;
+		file.sync()
+	}
 }

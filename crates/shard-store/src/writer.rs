@@ -1,40 +1,33 @@
 //! The one thread that appends: it gathers what is waiting, writes it, syncs once, and answers all.
 
 use crate::{
-	error::StoreError,
-	format::{Draft, Place, BLOCK},
-	index::RecordKey,
-	scan::Found,
-	store::{indexed, PutOutcome, Shared},
-	volume::{self, Volume},
+	entry::{Entry, MAX_VOLUMES},
+	error::{is_no_space, Limit, StoreError},
+	frame::{Draft, Kind, BLOCK, LIST},
+	index::Stat,
+	key::{Place, RecordKey},
+	preamble::Start,
+	shared::Shared,
+	space,
+	staged::{Claim, Effect, Message, Outcome, Reply, Staged},
+	volume,
 };
 use std::{
-	collections::HashMap,
+	collections::{BTreeMap, HashMap},
 	io,
 	sync::{
 		atomic::Ordering::Relaxed,
-		mpsc::{Receiver, SyncSender},
+		mpsc::{Receiver, TryRecvError},
 		Arc,
 	},
+	time::Instant,
 };
-
-type Reply = SyncSender<Result<PutOutcome, StoreError>>;
-
-pub(crate) enum Message {
-	Put(Box<Request>),
-	/// Something is in [`Shared::drops`].
-	Wake,
-}
-
-pub(crate) struct Request {
-	pub(crate) key: RecordKey,
-	pub(crate) draft: Draft,
-	pub(crate) reply: Reply,
-}
 
 /// The volume that is being appended to.
 pub(crate) struct Active {
-	pub(crate) volume: Volume,
+	pub(crate) number: u32,
+	pub(crate) file: Arc<dyn crate::disk::DiskFile>,
+	pub(crate) blocks: u32,
 	/// Next free block.
 	pub(crate) pos: u32,
 	/// Everything before this block is on disk.
@@ -44,20 +37,8 @@ pub(crate) struct Active {
 impl Active {
 	/// Bytes left for records; one block is kept for the end mark.
 	pub(crate) fn room(&self) -> u64 {
-		u64::from(
-			self.volume
-				.blocks
-				.saturating_sub(self.pos)
-				.saturating_sub(1),
-		) * BLOCK as u64
+		u64::from(self.blocks.saturating_sub(self.pos).saturating_sub(1)) * BLOCK as u64
 	}
-}
-
-/// A record that is written but not synced.
-struct Staged {
-	found: Found,
-	/// Whom to tell: the first wrote it, the others wanted the same. None for drops.
-	replies: Vec<Reply>,
 }
 
 pub(crate) struct Writer {
@@ -65,7 +46,12 @@ pub(crate) struct Writer {
 	active: Option<Active>,
 	/// Number of the next volume.
 	next: u32,
+	/// Where the volume before that ended, if that is known.
+	before: Option<u32>,
+	/// Whether the store was opened with a volume that could not be mended.
+	unmended: bool,
 	staged: Vec<Staged>,
+	bytes: u64,
 	/// Which of the staged has a key.
 	by_key: HashMap<RecordKey, usize>,
 }
@@ -73,31 +59,33 @@ pub(crate) struct Writer {
 impl Writer {
 	pub(crate) fn new(shared: Arc<Shared>, active: Option<Active>, next: u32) -> Self {
 		Self {
+			before: None,
+			unmended: shared.counters.doubtful.load(Relaxed),
 			shared,
 			active,
 			next,
 			staged: Vec::new(),
+			bytes: 0,
 			by_key: HashMap::new(),
 		}
 	}
 
 	/// Works until all senders are gone. While one group is being synced the next one gathers in
-	/// the queue: no timer is needed to make groups.
+	/// the queue; a group is held open for a moment only for puts that are known to be coming.
 	pub(crate) fn run(mut self, requests: &Receiver<Message>) {
-		while let Ok(mut message) = requests.recv() {
-			let mut bytes = 0;
-			loop {
-				if let Message::Put(request) = message {
-					bytes += request.draft.len();
-					self.stage_put(*request);
-				}
-				if bytes >= self.shared.config.batch_bytes as u64 {
+		while let Ok(first) = requests.recv() {
+			let mut next = Some(first);
+			let mut opened = None;
+			while let Some(message) = next {
+				self.stage(message);
+				if self.bytes >= self.shared.config.batch_bytes as u64 {
 					break;
 				}
-				match requests.try_recv() {
-					Ok(next) => message = next,
-					Err(_) => break,
-				}
+				next = match requests.try_recv() {
+					Ok(message) => Some(message),
+					Err(TryRecvError::Disconnected) => None,
+					Err(TryRecvError::Empty) => self.linger(requests, &mut opened),
+				};
 			}
 			self.stage_drops();
 			self.commit();
@@ -106,117 +94,294 @@ impl Writer {
 		self.commit();
 	}
 
-	fn stage_put(&mut self, request: Request) {
-		let Request {
-			key,
-			mut draft,
-			reply,
-		} = request;
-		if self.shared.index().contains(&key) {
-			answer(&reply, Ok(PutOutcome::AlreadyStored));
-			return;
+	/// The next message, if a put is on its way and the group has not been open for too long.
+	fn linger(
+		&self,
+		requests: &Receiver<Message>,
+		opened: &mut Option<Instant>,
+	) -> Option<Message> {
+		if self.shared.counters.arriving.load(Relaxed) == 0 || self.staged.is_empty() {
+			return None;
 		}
-		if let Some(staged) = self
-			.by_key
-			.get(&key)
-			.and_then(|index| self.staged.get_mut(*index))
-		{
+		let since = opened.get_or_insert_with(Instant::now).elapsed();
+		let left = self.shared.config.batch_wait.checked_sub(since)?;
+		requests.recv_timeout(left).ok()
+	}
+
+	fn stage(&mut self, message: Message) {
+		match message {
+			Message::Put {
+				record,
+				draft,
+				reply,
+			} => self.stage_put(record, *draft, reply),
+			Message::Copy {
+				from,
+				old,
+				draft,
+				reply,
+			} => self.stage_copy(from, old, *draft, reply),
+			Message::List {
+				kind,
+				entries,
+				claim,
+				reply,
+			} => self.stage_list(kind, entries, claim, reply),
+			Message::Carry { entries, reply } => self.stage_carry(&entries, reply),
+			Message::Wake => {}
+		}
+	}
+
+	fn stage_put(&mut self, record: RecordKey, draft: Draft, reply: Reply) {
+		let staged = self.by_key.get(&record).copied();
+		if let Some(staged) = staged.and_then(|at| self.staged.get_mut(at)) {
 			staged.replies.push(reply);
 			return;
 		}
-		match self.append(&mut draft) {
-			Ok(place) => {
-				self.by_key.insert(key, self.staged.len());
-				let found = Found {
-					place,
-					frame: draft.frame,
-				};
-				self.staged.push(Staged {
-					found,
-					replies: vec![reply],
-				});
+		let mut replaces = Vec::new();
+		match self.shared.find_record(&record) {
+			Some((entry, _)) if self.shared.is_held(&entry) => {
+				answer(&reply, Ok(Outcome::Held));
+				return;
+			}
+			// In the trash, or unreadable: what is stored now is known to be good.
+			Some((entry, frame)) => replaces = frame.entries(&self.shared.key, entry.place()),
+			None => {}
+		}
+		let old = replaces.clone();
+		let allowed = self.check_quota(record, draft.len());
+		let placed =
+			allowed.and_then(|()| self.append(draft, Claim::Data, Effect::Put { replaces }));
+		match placed {
+			Ok(at) => {
+				self.by_key.insert(record, at);
+				self.reply_later(at, reply);
+				self.stage_replaced(old);
 			}
 			Err(error) => answer(&reply, Err(error)),
 		}
 	}
 
+	/// Has it recorded that what was replaced does not count, so that it can become a hole.
+	fn stage_replaced(&mut self, entries: Vec<Entry>) {
+		if entries.is_empty() {
+			return;
+		}
+		let kind = Kind::Drop;
+		let draft = Draft::list(kind, &entries, self.shared.now());
+		if let Err(error) = self.append(draft, Claim::Upkeep, Effect::List { kind, entries }) {
+			// It waits for a compaction.
+			tracing::debug!(%error, "cannot record that a record was replaced");
+		}
+	}
+
+	/// Refuses data that would exceed its namespace's quota.
+	fn check_quota(&self, record: RecordKey, needed: u64) -> Result<(), StoreError> {
+		let namespace = record.key.namespace;
+		let quota = self.shared.config.quotas[namespace.slot()];
+		let live = self.shared.index().live[namespace.slot()].blocks * BLOCK as u64;
+		let staged: u64 = self
+			.staged
+			.iter()
+			.map(|staged| staged.adds(namespace))
+			.sum();
+		if (live + staged).saturating_add(needed) > quota {
+			return Err(self.full(needed, Limit::Quota));
+		}
+		Ok(())
+	}
+
+	fn stage_copy(&mut self, from: Entry, old: Vec<Entry>, mut draft: Draft, reply: Reply) {
+		let index = self.shared.index();
+		let Some(now) = index.get(&from) else {
+			drop(index);
+			answer(&reply, Ok(Outcome::Gone));
+			return;
+		};
+		draft.frame.trashed = index.trash.get(&now.spot()).copied().unwrap_or(0);
+		drop(index);
+		match self.append(draft, Claim::Upkeep, Effect::Copy { from, old }) {
+			Ok(at) => self.reply_later(at, reply),
+			Err(error) => answer(&reply, Err(error)),
+		}
+	}
+
+	fn stage_list(&mut self, kind: Kind, mut entries: Vec<Entry>, claim: Claim, reply: Reply) {
+		if self
+			.staged
+			.iter()
+			.any(|staged| matches!(staged.effect, Effect::Copy { .. }))
+		{
+			// A list names places, and those are about to change.
+			self.commit();
+		}
+		if matches!(kind, Kind::Drop | Kind::Trash | Kind::Restore) {
+			let index = self.shared.index();
+			entries.retain(|entry| index.get(entry).is_some());
+		}
+		if entries.is_empty() {
+			answer(&reply, Ok(Outcome::Gone));
+			return;
+		}
+		let draft = Draft::list(kind, &entries, self.shared.now());
+		match self.append(draft, claim, Effect::List { kind, entries }) {
+			Ok(at) => self.reply_later(at, reply),
+			Err(error) => answer(&reply, Err(error)),
+		}
+	}
+
+	fn stage_carry(&mut self, entries: &[Entry], reply: Reply) {
+		self.commit();
+		let sealed = self.shared.counters.sealed.load(Relaxed);
+		let mut lists: BTreeMap<(u8, u64), (Kind, Vec<Entry>)> = BTreeMap::new();
+		let index = self.shared.index();
+		for entry in entries {
+			let (kind, since) = match index.get(entry) {
+				None => (Kind::Drop, 0),
+				Some(now) if now.is_trash() => {
+					let since = index.trash.get(&now.spot());
+					(
+						Kind::Trash,
+						since.copied().unwrap_or_else(|| self.shared.now()),
+					)
+				}
+				Some(_) => (Kind::Restore, 0),
+			};
+			let list = lists.entry((kind as u8, since));
+			list.or_insert_with(|| (kind, Vec::new())).1.push(*entry);
+		}
+		drop(index);
+		for ((_, since), (kind, entries)) in lists {
+			for entries in entries.chunks(LIST) {
+				let draft = Draft::list(kind, entries, since);
+				let entries = entries.to_vec();
+				if let Err(error) =
+					self.append(draft, Claim::Upkeep, Effect::List { kind, entries })
+				{
+					answer(&reply, Err(error));
+					return;
+				}
+			}
+		}
+		if self.shared.counters.sealed.load(Relaxed) != sealed {
+			// A part of it went into a volume that could not be synced.
+			answer(&reply, Err(StoreError::Closed));
+			return;
+		}
+		match self.staged.len().checked_sub(1) {
+			Some(last) => self.reply_later(last, reply),
+			None => answer(&reply, Ok(Outcome::Changed(0))),
+		}
+	}
+
 	fn stage_drops(&mut self) {
 		let drops = std::mem::take(&mut *self.shared.drops());
-		for (id, target) in drops {
-			let mut draft = Draft::drop_of(id, target);
-			match self.append(&mut draft) {
-				Ok(place) => {
-					let found = Found {
-						place,
-						frame: draft.frame,
-					};
-					self.staged.push(Staged {
-						found,
-						replies: Vec::new(),
-					});
-				}
-				// The record is out of the index; the next start's first read drops it again.
-				Err(error) => tracing::warn!(%id, %error, "cannot record a damaged shard's end"),
+		for entries in drops.chunks(LIST) {
+			let draft = Draft::list(Kind::Drop, entries, self.shared.now());
+			let effect = Effect::List {
+				kind: Kind::Drop,
+				entries: entries.to_vec(),
+			};
+			if let Err(error) = self.append(draft, Claim::Upkeep, effect) {
+				// They are out of the index; the first read after a restart drops them again.
+				tracing::warn!(%error, "cannot record the end of damaged records");
 			}
 		}
 	}
 
-	/// Writes a record behind the last one, in a new volume if it has to be.
-	fn append(&mut self, draft: &mut Draft) -> Result<Place, StoreError> {
+	fn reply_later(&mut self, at: usize, reply: Reply) {
+		if let Some(staged) = self.staged.get_mut(at) {
+			staged.replies.push(reply);
+		}
+	}
+
+	/// Gives a record its place behind the last one, in a new volume if it has to be.
+	fn append(
+		&mut self,
+		mut draft: Draft,
+		claim: Claim,
+		effect: Effect,
+	) -> Result<usize, StoreError> {
+		let len = draft.len();
+		let kept = match claim {
+			Claim::Data => self.shared.config.reserve,
+			Claim::Change => self.shared.config.reserve / 2,
+			Claim::Upkeep => 0,
+		};
+		if self.shared.free() < kept + len {
+			return Err(self.full(len, Limit::Capacity));
+		}
 		if self
 			.active
 			.as_ref()
-			.is_none_or(|active| active.room() < draft.len())
+			.is_none_or(|active| active.room() < len)
 		{
-			self.next_volume(draft.len())?;
+			self.next_volume(len, claim == Claim::Data)?;
 		}
-		let shared = self.shared.clone();
 		let Some(active) = &mut self.active else {
 			return Err(StoreError::Closed);
 		};
 		let place = Place {
-			volume: active.volume.number,
+			volume: active.number,
 			block: active.pos,
 		};
-		let bytes = draft.place(&shared.key, place, active.durable);
-		match active.volume.file.write_at(bytes, place.offset()) {
-			Ok(()) => {
-				active.pos += draft.frame.blocks;
-				shared.counters.room.store(active.room(), Relaxed);
-				Ok(place)
-			}
-			Err(error) => Err(self.seal("write", error, draft.len())),
-		}
+		draft.place(&self.shared.key, place, active.durable);
+		active.pos += draft.frame.blocks;
+		self.shared.counters.room.store(active.room(), Relaxed);
+		self.bytes += len;
+		self.staged.push(Staged {
+			draft,
+			place,
+			effect,
+			replies: Vec::new(),
+		});
+		Ok(self.staged.len() - 1)
 	}
 
-	/// Ends the active volume and makes the next one, if the capacity allows.
-	fn next_volume(&mut self, needed: u64) -> Result<(), StoreError> {
+	/// Ends the active volume and makes the next one, if the limits allow.
+	fn next_volume(&mut self, needed: u64, data: bool) -> Result<(), StoreError> {
 		let config = &self.shared.config;
 		let left = config.capacity.saturating_sub(self.shared.allocated());
 		let blocks = left.min(config.volume_size) / BLOCK as u64;
 		if blocks * (BLOCK as u64) < needed + 2 * BLOCK as u64 {
-			return Err(self.full(needed));
+			return Err(self.full(needed, Limit::Capacity));
 		}
+		space::check_floor(&self.shared, blocks * BLOCK as u64, data)
+			.map_err(|limit| self.full(needed, limit))?;
 		self.commit();
 		let number = self.next;
-		let made = volume::create(&*self.shared.disk, &self.shared.key, number, blocks as u32);
-		let volume = match made {
-			Ok(volume) => volume,
-			Err(StoreError::Io { source, .. }) if is_full(&source) => {
-				return Err(self.full(needed));
-			}
-			Err(error) => return Err(error),
+		if number > MAX_VOLUMES {
+			return Err(StoreError::OutOfVolumes(MAX_VOLUMES));
+		}
+		let before = self
+			.active
+			.as_ref()
+			.map(|active| active.pos)
+			.or(self.before);
+		let start = Start {
+			key: self.shared.key,
+			number,
+			before: before.unwrap_or(0),
 		};
+		let file = self.create(&start, blocks as u32, needed, data)?;
+		if self.before.take().is_some() && !self.unmended {
+			// From now on the refused part of the volume before is known to be void.
+			self.shared.counters.doubtful.store(false, Relaxed);
+		}
 		// The number is used up only now: a failed creation may be tried again.
 		self.next = number.saturating_add(1);
-		if let Some(old) = self.active.take() {
-			if let Err(error) = volume::write_end(&old.volume, &self.shared.key, old.pos) {
-				tracing::warn!(volume = old.volume.number, %error, "cannot mark a volume's end");
-			}
-		}
-		self.shared.add_volume(volume.clone());
+		self.end_active();
+		self.shared.files.put(number, file.clone());
+		let stat = Stat {
+			blocks: blocks as u32,
+			mark: 1,
+			..Stat::default()
+		};
+		self.shared.index_mut().set_volume(number, stat);
 		let active = Active {
-			volume,
+			number,
+			file,
+			blocks: blocks as u32,
 			pos: 1,
 			durable: 1,
 		};
@@ -225,90 +390,129 @@ impl Writer {
 		Ok(())
 	}
 
-	/// Syncs what is staged; only then does it enter the index and is acknowledged.
-	fn commit(&mut self) {
-		if self.staged.is_empty() {
-			return;
+	fn create(
+		&self,
+		start: &Start,
+		blocks: u32,
+		needed: u64,
+		data: bool,
+	) -> Result<Arc<dyn crate::disk::DiskFile>, StoreError> {
+		let shared = &self.shared;
+		let create = || volume::create(&*shared.disk, start, blocks);
+		let mut made = create();
+		let no_space = |error: &StoreError| matches!(error, StoreError::Io { source, .. } if is_no_space(source));
+		// Deletions and compaction may have what was put by for them.
+		if !data && made.as_ref().is_err_and(no_space) && space::drop_ballast(shared) {
+			made = create();
 		}
-		let Some(active) = &mut self.active else {
+		made.map_err(|error| {
+			if no_space(&error) {
+				self.full(needed, Limit::FileSystem)
+			} else {
+				error
+			}
+		})
+	}
+
+	/// Closes the active volume; all of it is durable.
+	fn end_active(&mut self) {
+		let Some(old) = self.active.take() else {
 			return;
 		};
-		if let Err(error) = active.volume.file.sync() {
-			self.seal("sync", error, 0);
+		let place = Place {
+			volume: old.number,
+			block: old.pos,
+		};
+		if let Err(error) = volume::write_end(&*old.file, &self.shared.key, place, old.blocks) {
+			tracing::warn!(volume = old.number, %error, "cannot mark a volume's end");
+		}
+		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&old.number) {
+			stat.closed = true;
+		}
+	}
+
+	/// Writes and syncs what is staged; only then does it enter the index and is acknowledged.
+	fn commit(&mut self) {
+		let (Some(first), Some(active)) = (self.staged.first(), &mut self.active) else {
+			return;
+		};
+		let records: Vec<&[u8]> = self.staged.iter().map(|s| s.draft.bytes()).collect();
+		if let Err(error) = active.file.write_at(&records, first.place.offset()) {
+			self.seal("write", error);
+			return;
+		}
+		if let Err(error) = active.file.sync() {
+			self.seal("sync", error);
 			return;
 		}
 		active.durable = active.pos;
+		let (number, durable) = (active.number, active.durable);
 		self.by_key.clear();
 		let staged = std::mem::take(&mut self.staged);
-		let mut index = self.shared.index_mut();
-		for staged in staged.iter().filter(|staged| !staged.replies.is_empty()) {
-			let (key, entry) = indexed(&staged.found);
-			index.insert(key, entry);
+		let bytes = std::mem::take(&mut self.bytes);
+		let shared = &self.shared;
+		let mut index = shared.index_mut();
+		let outcomes: Vec<Outcome> = staged
+			.iter()
+			.map(|staged| staged.apply(&mut index, &shared.key))
+			.collect();
+		if let Some(stat) = index.volumes.get_mut(&number) {
+			stat.mark = durable;
 		}
 		drop(index);
-		self.shared.counters.commits.fetch_add(1, Relaxed);
-		for Staged { replies, .. } in staged {
-			for (nth, reply) in replies.iter().enumerate() {
-				let outcome = if nth == 0 {
-					PutOutcome::Stored
-				} else {
-					PutOutcome::AlreadyStored
-				};
-				self.shared
-					.counters
-					.puts
-					.fetch_add(u64::from(nth == 0), Relaxed);
-				answer(reply, Ok(outcome));
+		shared.add(|c| &c.since_snapshot, bytes);
+		shared.add(|c| &c.commits, 1);
+		let puts = staged.iter().filter(|staged| staged.is_put()).count();
+		shared.add(|c| &c.puts, puts as u64);
+		for (staged, outcome) in staged.iter().zip(outcomes) {
+			for (nth, reply) in staged.replies.iter().enumerate() {
+				answer(reply, Ok(if nth == 0 { outcome } else { Outcome::Held }));
 			}
 		}
 	}
 
 	/// After an error the volume's unsynced part is unknown: nothing more is written to it, and
 	/// whoever waits for that part is refused. It is read again, and mended, at the next start.
-	fn seal(&mut self, op: &'static str, source: io::Error, needed: u64) -> StoreError {
+	fn seal(&mut self, op: &'static str, source: io::Error) {
 		let Some(active) = self.active.take() else {
-			return StoreError::Closed;
+			return;
 		};
-		let path = self
-			.shared
-			.disk
-			.describe(&volume::name(active.volume.number));
+		let path = self.shared.disk.describe(&volume::name(active.number));
 		tracing::error!(%path, op, error = %source, "volume is only read from now on");
-		self.shared.counters.sealed.fetch_add(1, Relaxed);
+		self.shared.add(|c| &c.sealed, 1);
 		self.shared.counters.room.store(0, Relaxed);
-		let error = if is_full(&source) {
-			self.full(needed)
+		self.shared.counters.doubtful.store(true, Relaxed);
+		self.before = Some(active.durable);
+		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&active.number) {
+			stat.sealed = true;
+		}
+		let needed = self.bytes;
+		let error = if is_no_space(&source) {
+			self.full(needed, Limit::FileSystem)
 		} else {
 			StoreError::io(op, path, source)
 		};
 		self.by_key.clear();
+		self.bytes = 0;
 		for staged in std::mem::take(&mut self.staged) {
 			for reply in &staged.replies {
 				answer(reply, Err(error.clone()));
 			}
 		}
-		error
 	}
 
-	fn full(&self, needed: u64) -> StoreError {
-		let capacity = self.shared.config.capacity;
+	fn full(&self, needed: u64, limit: Limit) -> StoreError {
 		StoreError::InsufficientStorage {
 			needed,
-			free: self.shared.free(),
-			capacity,
+			free: self.shared.free_for_data(),
+			capacity: self.shared.config.capacity,
+			limit,
 		}
 	}
 }
 
-fn is_full(error: &io::Error) -> bool {
-	matches!(
-		error.kind(),
-		io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-	)
-}
-
-fn answer(reply: &Reply, outcome: Result<PutOutcome, StoreError>) {
+fn answer(reply: &Reply, outcome: Result<Outcome, StoreError>) {
 	if reply.send(outcome).is_err() {
-		tracing::debug!("nobody waits for a put's outcome");
+		tracing::debug!("nobody waits for an outcome");
 	}
 }

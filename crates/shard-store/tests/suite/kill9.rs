@@ -1,11 +1,7 @@
 //! A process that stores shards is killed again and again; what it reported as stored is there.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{shard, small};
 use arion_shard_store::ShardStore;
-use common::{shard, small};
 use std::{
 	collections::BTreeSet,
 	io::{BufRead, BufReader, Write},
@@ -50,7 +46,12 @@ fn acked_shards_survive_kill_9() {
 	let mut acked = BTreeSet::new();
 	for round in 0..6u64 {
 		let mut child = Command::new(std::env::current_exe().unwrap())
-			.args(["writer_process", "--exact", "--ignored", "--nocapture"])
+			.args([
+				"kill9::writer_process",
+				"--exact",
+				"--ignored",
+				"--nocapture",
+			])
 			.env(DIR, dir.path())
 			.env(FIRST, (round * 1000).to_string())
 			.stdout(Stdio::piped())

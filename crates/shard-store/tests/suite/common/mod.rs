@@ -3,11 +3,12 @@
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
 pub mod sim;
+pub mod world;
 
-use arion_shard_store::{ShardStore, StoreConfig, StoreError};
+use self::sim::SimDisk;
+use arion_shard_store::{Floor, ManualClock, ShardStore, StoreConfig, StoreError};
 use hippius_primitives::{id::shard_id, ShardId, ShardMeta};
-use sim::SimDisk;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Repeatable numbers.
 #[derive(Clone)]
@@ -31,6 +32,12 @@ impl Rng {
 pub fn shard(seed: u64) -> (ShardMeta, Vec<u8>, ShardId) {
 	let mut rng = Rng(seed);
 	let len = 1 + rng.below(9000) as usize;
+	sized(seed, len)
+}
+
+/// Shard number `seed` of `len` bytes.
+pub fn sized(seed: u64, len: usize) -> (ShardMeta, Vec<u8>, ShardId) {
+	let mut rng = Rng(seed ^ 0x5eed);
 	let data: Vec<u8> = (0..len).map(|_| rng.next() as u8).collect();
 	let id = shard_id(&data);
 	let mut shards = [ShardId([seed as u8; 32]); 30];
@@ -39,16 +46,29 @@ pub fn shard(seed: u64) -> (ShardMeta, Vec<u8>, ShardId) {
 	(ShardMeta::new(shards, slot).unwrap(), data, id)
 }
 
-/// Volumes of 64 KiB, so that a few shards fill one.
+/// Volumes of 64 KiB, so that a few shards fill one; no thread but the writer.
 pub fn small(capacity: u64) -> StoreConfig {
 	StoreConfig {
 		volume_size: 64 << 10,
+		reserve: 64 << 10,
+		soft_floor: Floor::NONE,
+		hard_floor: Floor::NONE,
+		ballast: 0,
 		max_shard_len: 10_000,
 		batch_bytes: 24 << 10,
+		batch_wait: Duration::ZERO,
+		snapshot_bytes: 1 << 40,
+		quarantine: 3,
+		background: false,
 		..StoreConfig::new(capacity)
 	}
 }
 
+/// 17 July 2026.
+pub fn clock() -> Arc<ManualClock> {
+	Arc::new(ManualClock::new(Duration::from_secs(1_784_246_400)))
+}
+
 pub fn open(disk: &Arc<SimDisk>, config: &StoreConfig) -> Result<ShardStore, StoreError> {
-	ShardStore::open_on(disk.clone(), config.clone())
+	ShardStore::open_on(disk.clone(), clock(), config.clone())
 }
