@@ -100,6 +100,10 @@ async fn execute(command: Command) -> Result<(), Box<dyn std::error::Error>> {
 			Ok(())
 		}
 		Command::Run(options) => {
+			// Refused here, where it can be told, rather than ignored at the first stripe.
+			let kernel = arion_erasure::Kernel::from_env()
+				.map_err(|error| format!("{}: {error}", arion_erasure::KERNEL_VARIABLE))?;
+			tracing::info!(%kernel, "erasure coding");
 			// Before anything is announced, so that no signal is missed.
 			let (mut terminate, mut interrupt) = (
 				signal(SignalKind::terminate())?,

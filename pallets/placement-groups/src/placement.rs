@@ -36,8 +36,8 @@ impl<T: Config> Pallet<T> {
 
 /// The mapping of a placement group by an encoded map. Its draws are metered, up to the map's own cap.
 fn mapping(blob: &[u8], pg: Pg) -> Result<Vec<Option<NodeIndex>>, PlacementError> {
-	let map = ClusterMap::decode_checked(blob).map_err(|_| PlacementError::CorruptMap)?;
-	let placement = map.placement().map_err(|_| PlacementError::CorruptMap)?;
+	let (_, placement) =
+		ClusterMap::decode_placement(blob).map_err(|_| PlacementError::CorruptMap)?;
 	placement.up(pg).map_err(|error| match error {
 		PlaceError::UnknownPg { .. } => PlacementError::UnknownPg,
 		PlaceError::Mapper {
