@@ -85,6 +85,9 @@ pub(crate) fn sealer() -> Result<StripeSealer, BenchError> {
 
 fn measure(options: &Options, report: &mut Report, layout: Layout) -> Result<(), BenchError> {
 	let case = |part: &str| format!("{part}-{}", layout.name);
+	if !options.wants(&case("upload")) && !options.wants(&case("part")) {
+		return Ok(());
+	}
 	let sources = RefCell::new(Sources::new(layout.sources));
 	let contest = Contest::from(options);
 
