@@ -15,9 +15,11 @@ use std::{
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 const MIB: f64 = 1024.0 * 1024.0;
-const THREADS: usize = 4;
+/// Callers that put at the same time.
+const THREADS: usize = 16;
+/// MiB written in one turn.
+const TURN: usize = 64;
 const GROUP: usize = 8 << 20;
-const ROUNDS: usize = 5;
 
 /// Resident memory of this process, in MiB.
 fn resident() -> Result<f64, Failure> {
@@ -86,26 +88,33 @@ fn shards(count: usize, salt: u64) -> Result<Vec<(ShardMeta, Vec<u8>)>, Failure>
 		.collect()
 }
 
-/// MB/s of plain sequential writes into a preallocated file.
-fn plain(dir: &Path, bytes: usize) -> Result<f64, Failure> {
-	let path = dir.join("plain");
-	let file = OpenOptions::new()
-		.create_new(true)
-		.write(true)
-		.open(&path)?;
-	rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)?;
-	file.sync_all()?;
-	let mut buf = vec![0; GROUP];
-	blake3::Hasher::new().finalize_xof().fill(&mut buf);
-	let started = Instant::now();
-	for at in (0..bytes).step_by(GROUP) {
-		file.write_all_at(&buf, at as u64)?;
-		file.sync_data()?;
+/// A preallocated file that is written from the start, `fdatasync` every 8 MiB.
+struct Plain {
+	file: File,
+	at: u64,
+	buf: Vec<u8>,
+}
+
+impl Plain {
+	fn new(dir: &Path, bytes: usize) -> Result<Self, Failure> {
+		let path = dir.join("plain");
+		let file = OpenOptions::new().create_new(true).write(true).open(path)?;
+		rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)?;
+		file.sync_all()?;
+		let mut buf = vec![0; GROUP];
+		blake3::Hasher::new().finalize_xof().fill(&mut buf);
+		Ok(Self { file, at: 0, buf })
 	}
-	let rate = bytes as f64 / 1e6 / started.elapsed().as_secs_f64();
-	drop(file);
-	std::fs::remove_file(path)?;
-	Ok(rate)
+
+	fn write(&mut self, bytes: usize) -> Result<Duration, Failure> {
+		let started = Instant::now();
+		for _ in 0..bytes / GROUP {
+			self.file.write_all_at(&self.buf, self.at)?;
+			self.file.sync_data()?;
+			self.at += GROUP as u64;
+		}
+		Ok(started.elapsed())
+	}
 }
 
 fn percentile(times: &mut [Duration], percent: usize) -> f64 {
@@ -114,74 +123,71 @@ fn percentile(times: &mut [Duration], percent: usize) -> f64 {
 	times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }
 
-/// MB/s of puts by several threads, and how long each took.
-fn puts(dir: &Path, shards: &[(ShardMeta, Vec<u8>)]) -> Result<(f64, Vec<Duration>), Failure> {
-	let dir = dir.join("store");
-	let config = StoreConfig {
-		background: false,
-		ballast: 0,
-		..StoreConfig::new(4 << 30)
-	};
-	let store = ShardStore::open(&dir, config)?;
-	// The first volume is made before the clock starts, like the plain file.
-	let first = self::shards(1, u64::MAX)?;
-	let (meta, data) = first.first().ok_or("no shard")?;
-	store.put(meta, data)?;
+/// Puts by several threads; how long all and each took.
+fn puts(
+	store: &ShardStore,
+	shards: &[(ShardMeta, Vec<u8>)],
+) -> Result<(Duration, Vec<Duration>), Failure> {
 	let next = AtomicUsize::new(0);
 	let started = Instant::now();
-	let times = std::thread::scope(|scope| -> Result<Vec<Duration>, Failure> {
-		let threads: Vec<_> = (0..THREADS * 4)
-			.map(|_| {
-				scope.spawn(|| -> Result<Vec<Duration>, Failure> {
-					let mut times = Vec::new();
-					while let Some((meta, data)) = shards.get(next.fetch_add(1, Relaxed)) {
-						let started = Instant::now();
-						store.put(meta, data)?;
-						times.push(started.elapsed());
-					}
-					Ok(times)
-				})
-			})
-			.collect();
+	let work = || -> Result<Vec<Duration>, Failure> {
+		let mut times = Vec::new();
+		while let Some((meta, data)) = shards.get(next.fetch_add(1, Relaxed)) {
+			let started = Instant::now();
+			store.put(meta, data)?;
+			times.push(started.elapsed());
+		}
+		Ok(times)
+	};
+	std::thread::scope(|scope| {
+		let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
 		let mut all = Vec::new();
 		for thread in threads {
 			all.extend(thread.join().map_err(|_| "a thread panicked")??);
 		}
-		Ok(all)
-	})?;
-	let bytes = shards.len() * SHARD_LEN;
-	let rate = bytes as f64 / 1e6 / started.elapsed().as_secs_f64();
-	let usage = store.usage();
-	println!("  {} syncs for {} puts", usage.commits, usage.puts);
-	drop(store);
-	std::fs::remove_dir_all(dir)?;
-	Ok((rate, times))
+		Ok((started.elapsed(), all))
+	})
 }
 
+/// Both take turns, so that whatever else the machine does slows both down.
 fn put(dir: &Path, mib: usize) -> Result<(), Failure> {
 	std::fs::create_dir(dir)?;
-	let shards = shards(mib, 1)?;
-	let bytes = shards.len() * SHARD_LEN;
-	let (mut plains, mut stores, mut all) = (Vec::new(), Vec::new(), Vec::new());
-	for round in 0..ROUNDS {
-		let plain = plain(dir, bytes)?;
-		let (store, times) = puts(dir, &shards)?;
-		println!(
-			"round {round}: plain {plain:.0} MB/s, puts {store:.0} MB/s, {:.1} %",
-			store / plain * 100.0
-		);
-		plains.push(plain);
-		stores.push(store);
+	let config = StoreConfig {
+		background: false,
+		ballast: 0,
+		..StoreConfig::new(64 << 30)
+	};
+	let store = ShardStore::open(&dir.join("store"), config)?;
+	// The first volume is made before the clock starts, like the plain file.
+	let first = shards(1, u64::MAX)?;
+	let (meta, data) = first.first().ok_or("no shard")?;
+	store.put(meta, data)?;
+	let mut plain = Plain::new(dir, mib << 20)?;
+	let (mut plain_time, mut store_time) = (Duration::ZERO, Duration::ZERO);
+	let (mut ratios, mut all) = (Vec::new(), Vec::new());
+	let turns = mib / TURN;
+	for turn in 0..turns {
+		let shards = shards(TURN, turn as u64)?;
+		let took = plain.write(TURN << 20)?;
+		plain_time += took;
+		let (time, times) = puts(&store, &shards)?;
+		store_time += time;
+		ratios.push(took.as_secs_f64() / time.as_secs_f64() * 100.0);
 		all.extend(times);
 	}
-	let median = |rates: &mut Vec<f64>| {
-		rates.sort_by(f64::total_cmp);
-		rates.get(rates.len() / 2).copied().unwrap_or(0.0)
-	};
-	let (plain, store) = (median(&mut plains), median(&mut stores));
+	ratios.sort_by(f64::total_cmp);
+	let median = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
+	let rate = |time: Duration| (turns * TURN) as f64 * MIB / 1e6 / time.as_secs_f64();
+	let usage = store.usage();
 	println!(
-		"medians: plain {plain:.0} MB/s, puts {store:.0} MB/s = {:.1} %; put p50 {:.2} ms, p99 {:.2} ms",
-		store / plain * 100.0,
+		"{turns} turns of {TURN} MiB: plain {:.0} MB/s, puts {:.0} MB/s = {:.1} %, median turn {median:.1} %",
+		rate(plain_time),
+		rate(store_time),
+		plain_time.as_secs_f64() / store_time.as_secs_f64() * 100.0,
+	);
+	println!(
+		"{THREADS} putters, {:.1} MiB for each sync; put p50 {:.2} ms, p99 {:.2} ms",
+		usage.puts as f64 * SHARD_LEN as f64 / MIB / usage.commits as f64,
 		percentile(&mut all, 50),
 		percentile(&mut all, 99)
 	);

@@ -81,26 +81,28 @@ fn say(text: &str) -> Result<(), Failure> {
 	Ok(out.flush()?)
 }
 
-/// Puts shard `number`; every fifth is deleted after it, every tenth restored again.
+/// Puts shard `number`; every fifth is deleted after it, every tenth stored again after that.
 fn step(store: &ShardStore, number: u64) -> Result<(), Failure> {
 	let (meta, data) = shard(number)?;
 	let key: Key = meta.shard().ok_or("no such slot")?.into();
-	let report = |verb: &str, result: Result<(), StoreError>| match result {
-		Ok(()) => say(&format!("done {verb} {number}")),
+	let report = |verb: &str, result: Result<usize, StoreError>| match result {
+		// Nothing there to delete: the put before was refused, and may yet turn up after a crash.
+		Ok(0) => Ok(()),
+		Ok(_) => say(&format!("done {verb} {number}")),
 		Err(error) => {
 			eprintln!("{verb} {number}: {error}");
 			Ok(())
 		}
 	};
 	say(&format!("try put {number}"))?;
-	report("put", store.put(&meta, &data).map(|_| ()))?;
+	report("put", store.put(&meta, &data).map(|_| 1))?;
 	if number.is_multiple_of(5) {
 		say(&format!("try delete {number}"))?;
-		report("delete", store.delete(&key, None).map(|_| ()))?;
+		report("delete", store.delete(&key, None))?;
 	}
 	if number.is_multiple_of(10) {
 		say(&format!("try put {number}"))?;
-		report("put", store.put(&meta, &data).map(|_| ()))?;
+		report("put", store.put(&meta, &data).map(|_| 1))?;
 	}
 	Ok(())
 }
@@ -125,22 +127,36 @@ fn child(dir: &Path, first: u64) -> Result<(), Failure> {
 	})
 }
 
+/// Drops shard `number` for good.
+fn forget(store: &ShardStore, number: u64) -> Result<(), Failure> {
+	say(&format!("try delete {number}"))?;
+	match store.purge(&key(number)?, None) {
+		Ok(0) => Ok(()),
+		Ok(_) => say(&format!("done delete {number}")),
+		Err(error) => {
+			eprintln!("purge {number}: {error}");
+			Ok(())
+		}
+	}
+}
+
+/// Fills some volumes, empties most of them, lets holes and compactions happen, and goes on.
 fn work(dir: &Path, first: u64) -> Result<(), Failure> {
 	let config = StoreConfig {
+		volume_size: 512 << 10,
 		background: false,
 		..config()
 	};
 	let store = ShardStore::open(dir, config)?;
-	for number in first..first + 40 {
-		step(&store, number)?;
+	(first..first + 50).try_for_each(|number| step(&store, number))?;
+	(first + 3..first + 45).try_for_each(|number| forget(&store, number))?;
+	for _ in 0..4 {
+		store.maintain()?;
 	}
-	store.maintain()?;
 	if let Err(error) = store.snapshot() {
 		eprintln!("snapshot: {error}");
 	}
-	for number in first + 40..first + 60 {
-		step(&store, number)?;
-	}
+	(first + 50..first + 65).try_for_each(|number| step(&store, number))?;
 	store.maintain()?;
 	Ok(())
 }

@@ -1,20 +1,16 @@
 //! The one thread that appends: it gathers what is waiting, writes it, syncs once, and answers all.
 
 use crate::{
-	entry::{Entry, MAX_VOLUMES},
-	error::{is_no_space, Limit, StoreError},
+	disk::DiskFile,
+	entry::Entry,
+	error::{Limit, StoreError},
 	frame::{Draft, Kind, BLOCK, LIST},
-	index::Stat,
 	key::{Place, RecordKey},
-	preamble::Start,
 	shared::Shared,
-	space,
 	staged::{Claim, Effect, Message, Outcome, Reply, Staged},
-	volume,
 };
 use std::{
 	collections::{BTreeMap, HashMap},
-	io,
 	sync::{
 		atomic::Ordering::Relaxed,
 		mpsc::{Receiver, TryRecvError},
@@ -26,7 +22,7 @@ use std::{
 /// The volume that is being appended to.
 pub(crate) struct Active {
 	pub(crate) number: u32,
-	pub(crate) file: Arc<dyn crate::disk::DiskFile>,
+	pub(crate) file: Arc<dyn DiskFile>,
 	pub(crate) blocks: u32,
 	/// Next free block.
 	pub(crate) pos: u32,
@@ -42,18 +38,18 @@ impl Active {
 }
 
 pub(crate) struct Writer {
-	shared: Arc<Shared>,
-	active: Option<Active>,
+	pub(crate) shared: Arc<Shared>,
+	pub(crate) active: Option<Active>,
 	/// Number of the next volume.
-	next: u32,
+	pub(crate) next: u32,
 	/// Where the volume before that ended, if that is known.
-	before: Option<u32>,
+	pub(crate) before: Option<u32>,
 	/// Whether the store was opened with a volume that could not be mended.
-	unmended: bool,
-	staged: Vec<Staged>,
-	bytes: u64,
+	pub(crate) unmended: bool,
+	pub(crate) staged: Vec<Staged>,
+	pub(crate) bytes: u64,
 	/// Which of the staged has a key.
-	by_key: HashMap<RecordKey, usize>,
+	pub(crate) by_key: HashMap<RecordKey, usize>,
 }
 
 impl Writer {
@@ -338,101 +334,8 @@ impl Writer {
 		Ok(self.staged.len() - 1)
 	}
 
-	/// Ends the active volume and makes the next one, if the limits allow.
-	fn next_volume(&mut self, needed: u64, data: bool) -> Result<(), StoreError> {
-		let config = &self.shared.config;
-		let left = config.capacity.saturating_sub(self.shared.allocated());
-		let blocks = left.min(config.volume_size) / BLOCK as u64;
-		if blocks * (BLOCK as u64) < needed + 2 * BLOCK as u64 {
-			return Err(self.full(needed, Limit::Capacity));
-		}
-		space::check_floor(&self.shared, blocks * BLOCK as u64, data)
-			.map_err(|limit| self.full(needed, limit))?;
-		self.commit();
-		let number = self.next;
-		if number > MAX_VOLUMES {
-			return Err(StoreError::OutOfVolumes(MAX_VOLUMES));
-		}
-		let before = self
-			.active
-			.as_ref()
-			.map(|active| active.pos)
-			.or(self.before);
-		let start = Start {
-			key: self.shared.key,
-			number,
-			before: before.unwrap_or(0),
-		};
-		let file = self.create(&start, blocks as u32, needed, data)?;
-		if self.before.take().is_some() && !self.unmended {
-			// From now on the refused part of the volume before is known to be void.
-			self.shared.counters.doubtful.store(false, Relaxed);
-		}
-		// The number is used up only now: a failed creation may be tried again.
-		self.next = number.saturating_add(1);
-		self.end_active();
-		self.shared.files.put(number, file.clone());
-		let stat = Stat {
-			blocks: blocks as u32,
-			mark: 1,
-			..Stat::default()
-		};
-		self.shared.index_mut().set_volume(number, stat);
-		let active = Active {
-			number,
-			file,
-			blocks: blocks as u32,
-			pos: 1,
-			durable: 1,
-		};
-		self.shared.counters.room.store(active.room(), Relaxed);
-		self.active = Some(active);
-		Ok(())
-	}
-
-	fn create(
-		&self,
-		start: &Start,
-		blocks: u32,
-		needed: u64,
-		data: bool,
-	) -> Result<Arc<dyn crate::disk::DiskFile>, StoreError> {
-		let shared = &self.shared;
-		let create = || volume::create(&*shared.disk, start, blocks);
-		let mut made = create();
-		let no_space = |error: &StoreError| matches!(error, StoreError::Io { source, .. } if is_no_space(source));
-		// Deletions and compaction may have what was put by for them.
-		if !data && made.as_ref().is_err_and(no_space) && space::drop_ballast(shared) {
-			made = create();
-		}
-		made.map_err(|error| {
-			if no_space(&error) {
-				self.full(needed, Limit::FileSystem)
-			} else {
-				error
-			}
-		})
-	}
-
-	/// Closes the active volume; all of it is durable.
-	fn end_active(&mut self) {
-		let Some(old) = self.active.take() else {
-			return;
-		};
-		let place = Place {
-			volume: old.number,
-			block: old.pos,
-		};
-		if let Err(error) = volume::write_end(&*old.file, &self.shared.key, place, old.blocks) {
-			tracing::warn!(volume = old.number, %error, "cannot mark a volume's end");
-		}
-		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&old.number) {
-			stat.closed = true;
-		}
-	}
-
 	/// Writes and syncs what is staged; only then does it enter the index and is acknowledged.
-	fn commit(&mut self) {
+	pub(crate) fn commit(&mut self) {
 		let (Some(first), Some(active)) = (self.staged.first(), &mut self.active) else {
 			return;
 		};
@@ -471,37 +374,7 @@ impl Writer {
 		}
 	}
 
-	/// After an error the volume's unsynced part is unknown: nothing more is written to it, and
-	/// whoever waits for that part is refused. It is read again, and mended, at the next start.
-	fn seal(&mut self, op: &'static str, source: io::Error) {
-		let Some(active) = self.active.take() else {
-			return;
-		};
-		let path = self.shared.disk.describe(&volume::name(active.number));
-		tracing::error!(%path, op, error = %source, "volume is only read from now on");
-		self.shared.add(|c| &c.sealed, 1);
-		self.shared.counters.room.store(0, Relaxed);
-		self.shared.counters.doubtful.store(true, Relaxed);
-		self.before = Some(active.durable);
-		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&active.number) {
-			stat.sealed = true;
-		}
-		let needed = self.bytes;
-		let error = if is_no_space(&source) {
-			self.full(needed, Limit::FileSystem)
-		} else {
-			StoreError::io(op, path, source)
-		};
-		self.by_key.clear();
-		self.bytes = 0;
-		for staged in std::mem::take(&mut self.staged) {
-			for reply in &staged.replies {
-				answer(reply, Err(error.clone()));
-			}
-		}
-	}
-
-	fn full(&self, needed: u64, limit: Limit) -> StoreError {
+	pub(crate) fn full(&self, needed: u64, limit: Limit) -> StoreError {
 		StoreError::InsufficientStorage {
 			needed,
 			free: self.shared.free_for_data(),
@@ -511,7 +384,7 @@ impl Writer {
 	}
 }
 
-fn answer(reply: &Reply, outcome: Result<Outcome, StoreError>) {
+pub(crate) fn answer(reply: &Reply, outcome: Result<Outcome, StoreError>) {
 	if reply.send(outcome).is_err() {
 		tracing::debug!("nobody waits for an outcome");
 	}
