@@ -159,8 +159,8 @@ fn tables(options: &Options, report: &mut Report) -> Result<(), BenchError> {
 	let placement = cluster
 		.placement()
 		.map_err(|cause| BenchError::failed("placement", cause))?;
-	let cores = available_parallelism().map_or(1, usize::from);
 	unpin();
+	let cores = available_parallelism().map_or(1, usize::from);
 	let rounds = options.rounds();
 	for threads in [1, 2] {
 		let case = format!("2000-table-{}-{threads}-threads", placement.pg_num());

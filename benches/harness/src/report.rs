@@ -140,7 +140,7 @@ impl Case {
 pub struct Machine {
 	/// The processor, as the system calls it.
 	pub cpu: String,
-	/// Cores this process may use.
+	/// Cores of the machine.
 	pub cores: usize,
 	/// Target architecture and system.
 	pub target: String,
@@ -168,7 +168,7 @@ impl Machine {
 		};
 		Self {
 			cpu,
-			cores: std::thread::available_parallelism().map_or(1, usize::from),
+			cores: cores(&info),
 			target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
 			pinned_to,
 		}
@@ -262,6 +262,15 @@ impl Report {
 			}
 		}
 		write(options, name, &report)
+	}
+}
+
+/// Cores by /proc/cpuinfo, which does not mind that this process is pinned to one.
+fn cores(info: &str) -> usize {
+	let listed = info.lines().filter(|line| line.starts_with("processor"));
+	match listed.count() {
+		0 => std::thread::available_parallelism().map_or(1, usize::from),
+		count => count,
 	}
 }
 
