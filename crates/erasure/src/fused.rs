@@ -114,12 +114,15 @@ impl HashingEncoder {
 		let len = data[0].len();
 		let lengths = parity.iter().map(|shard| shard.len());
 		self.check(data, lengths, len)?;
-		self.encode(data, &mut [], parity)
+		self.encode(data, &mut [], parity, &[&[]; DATA_SHARDS])
 	}
 
 	/// As [`push`](Self::push), and copies the data to the first ten of the `shards`, the parity to
 	/// the others. Best if the data lies in a buffer that stays in cache and is used again for the
 	/// next column, 64 KiB of each shard or less: no line is read that is to be overwritten.
+	///
+	/// What is `next` read by the caller, say to make the next column, is fetched into cache
+	/// meanwhile, if it is about as long as the column. It may be of any lengths, and empty.
 	///
 	/// # Errors
 	/// As [`push`](Self::push).
@@ -127,12 +130,13 @@ impl HashingEncoder {
 		&mut self,
 		data: &[&[u8]; DATA_SHARDS],
 		shards: &mut [&mut [u8]; TOTAL_SHARDS],
+		next: &[&[u8]; DATA_SHARDS],
 	) -> Result<(), FusedError> {
 		let len = data[0].len();
 		let lengths = shards.iter().map(|shard| shard.len());
 		self.check(data, lengths, len)?;
 		let (copies, parity) = shards.split_at_mut(DATA_SHARDS);
-		self.encode(data, copies, parity)
+		self.encode(data, copies, parity, next)
 	}
 
 	/// Bytes of each shard pushed so far.
@@ -184,14 +188,22 @@ impl HashingEncoder {
 		data: &[&[u8]; DATA_SHARDS],
 		copies: &mut [&mut [u8]],
 		parity: &mut [&mut [u8]],
+		next: &[&[u8]; DATA_SHARDS],
 	) -> Result<(), FusedError> {
 		let len = data[0].len();
 		let mut start = 0;
+		#[cfg(not(target_arch = "x86_64"))]
+		let _ = next;
 		#[cfg(target_arch = "x86_64")]
 		while let (ShardHashes::Trees(trees), true) = (&mut self.hashes, start + TILE <= len) {
 			let tile = start..start + TILE;
 			let buffer = &mut self.tiles;
-			through_buffer(&self.codec, trees, buffer, data, copies, parity, tile)?;
+			let turn = Turn {
+				tile,
+				of: len / TILE,
+				next,
+			};
+			through_buffer(&self.codec, trees, buffer, data, copies, parity, turn)?;
 			start += TILE;
 		}
 		self.in_place(data, copies, parity, start)?;
@@ -236,6 +248,27 @@ impl HashingEncoder {
 	}
 }
 
+/// Which tile of how many, and what to fetch while all of them are hashed.
+#[cfg(target_arch = "x86_64")]
+struct Turn<'a> {
+	tile: core::ops::Range<usize>,
+	of: usize,
+	next: &'a [&'a [u8]; DATA_SHARDS],
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<'a> Turn<'a> {
+	/// What to fetch while the shard in `slot` is hashed: an equal part of all there is.
+	fn fetch(&self, slot: usize) -> &'a [u8] {
+		let parts = self.of * TOTAL_SHARDS / DATA_SHARDS;
+		let at = self.tile.start / TILE * TOTAL_SHARDS + slot;
+		let next = self.next[(at / parts).min(DATA_SHARDS - 1)];
+		let part = next.len().div_ceil(parts);
+		let start = next.len().min(at % parts * part);
+		&next[start..next.len().min(start + part)]
+	}
+}
+
 /// One tile, of which parity is computed in `buffer` and copied from there.
 #[cfg(target_arch = "x86_64")]
 fn through_buffer(
@@ -245,10 +278,11 @@ fn through_buffer(
 	data: &[&[u8]; DATA_SHARDS],
 	copies: &mut [&mut [u8]],
 	parity: &mut [&mut [u8]],
-	tile: core::ops::Range<usize>,
+	turn: Turn<'_>,
 ) -> Result<(), FusedError> {
 	use crate::hash::GroupJob;
 
+	let tile = turn.tile.clone();
 	let aligned = buffer.as_ptr().align_offset(64).min(64);
 	let mut rows = buffer[aligned..].chunks_mut(STRIDE);
 	let mut rows = core::array::from_fn(|_| match rows.next() {
@@ -263,12 +297,13 @@ fn through_buffer(
 	let copies = copies.chain(core::iter::repeat_with(|| None));
 	let parity = parity.iter_mut().map(|copy| Some(&mut copy[tile.clone()]));
 	let mut places = copies.take(DATA_SHARDS).chain(parity);
-	trees.push(core::array::from_fn(|_| {
+	trees.push(core::array::from_fn(|slot| {
 		let group = inputs.next().and_then(|input| input.first_chunk());
 		let (Some(input), Some(copy)) = (group, places.next()) else {
 			unreachable!("thirty shards of a tile each")
 		};
-		GroupJob { input, copy }
+		let fetch = turn.fetch(slot);
+		GroupJob { input, copy, fetch }
 	}));
 	Ok(())
 }

@@ -60,7 +60,7 @@ fn check(kernel: Kernel, len: usize, cuts: &[usize], seed: u64) {
 			let (shard, first) = places.next().unwrap();
 			&mut shard[first + start..first + end]
 		});
-		encoder.push_copy(&inputs, &mut places).unwrap();
+		encoder.push_copy(&inputs, &mut places, &inputs).unwrap();
 		start = end;
 	}
 	for (slot, expected) in data.iter().chain(&expected).enumerate() {
@@ -165,7 +165,7 @@ fn hostile(codec: &Codec) {
 			&mut shard[..lengths[slot]]
 		};
 		let pushed = if copy {
-			encoder.push_copy(&inputs, &mut std::array::from_fn(next))
+			encoder.push_copy(&inputs, &mut std::array::from_fn(next), &[&[]; 10])
 		} else {
 			(0..10).for_each(|slot| {
 				let _ = next(slot);

@@ -8,7 +8,7 @@ use crate::{
 	peers::Peers,
 };
 use arion_grid::{GridError, PutAck, Status};
-use arion_object::{EncodedStripe, StripeRef};
+use arion_object::{EncodedStripe, StripeRef, SHARDS_PER_ALLOCATION};
 use bytes::Bytes;
 use hippius_primitives::{coding::WRITE_QUORUM, NodeKey, ShardMeta, TOTAL_SHARDS};
 use std::{
@@ -40,8 +40,8 @@ struct Parcel {
 	node: Node,
 	meta: ShardMeta,
 	bytes: Bytes,
-	/// The shard's part of the memory uploads may take.
-	_memory: OwnedSemaphorePermit,
+	/// The allocation's part of the memory uploads may take.
+	_memory: Arc<OwnedSemaphorePermit>,
 }
 
 /// How one push ended.
@@ -81,7 +81,7 @@ impl Pusher {
 
 	/// Pushes a stripe to the nodes of its placement group and returns once at least
 	/// [`WRITE_QUORUM`] distinct nodes said their shard is on disk; the others go on in the
-	/// background, counted in `tail`. Each shard keeps its share of `memory` until it is gone.
+	/// background, counted in `tail`. Shards keep their share of `memory` until they are gone.
 	///
 	/// While they are too few, those that failed are asked again for a while.
 	pub(crate) async fn push(
@@ -102,10 +102,15 @@ impl Pusher {
 			failures: Vec::new(),
 		};
 		let mut parcels = Vec::new();
+		// Shards of one allocation share its permits, which are free when its memory is.
+		let mut share = None;
 		for ((slot, bytes), index) in (0u8..).zip(stripe.shards).zip(slots) {
+			if usize::from(slot) % SHARDS_PER_ALLOCATION == 0 {
+				share = memory.split(SHARDS_PER_ALLOCATION).map(Arc::new);
+			}
 			let node = index.and_then(|index| self.cluster.node(index));
 			if let (Some(node), Some(meta), Some(memory)) =
-				(node, reference.meta(slot), memory.split(1))
+				(node, reference.meta(slot), share.clone())
 			{
 				parcels.push(Parcel {
 					node,
@@ -115,7 +120,7 @@ impl Pusher {
 				});
 			}
 		}
-		drop(memory);
+		drop((memory, share));
 		let unplaced = TOTAL_SHARDS - parcels.len();
 		let started = Instant::now();
 		loop {

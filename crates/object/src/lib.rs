@@ -69,13 +69,14 @@ mod id;
 mod key;
 mod layout;
 mod manifest;
+mod memory;
 mod opener;
 mod sealer;
 mod stage;
 mod stripe;
 mod suite;
 
-pub use buffers::ShardBuffers;
+pub use buffers::{ShardBuffers, SHARDS_PER_ALLOCATION};
 pub use builder::{IndexStripe, ManifestBuilder};
 pub use cutter::Cutter;
 pub use envelope::read_root;

@@ -176,7 +176,10 @@ impl PlainStripe {
 	/// [`StripeError::Seal`] if the cipher library refuses.
 	pub fn encode(self, buffers: &ShardBuffers) -> Result<EncodedStripe, StripeError> {
 		if self.plain.len() == STRIPE_PLAIN {
-			return stage::encode_full(buffers, |chunk, place| Ok(self.seal_chunk(chunk, place)?));
+			let source = |chunk| self.chunk_plain(chunk);
+			return stage::encode_full(buffers, source, |chunk, place| {
+				Ok(self.seal_chunk(chunk, place)?)
+			});
 		}
 		let mut done = [false; STRIPE_CHUNKS];
 		let mut straddling = Vec::new();

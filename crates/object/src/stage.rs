@@ -1,10 +1,13 @@
 //! Filling, coding and hashing a stripe column by column.
 
-use crate::{buffers::ShardBuffer, EncodedStripe, ShardBuffers, StripeError, CHUNK_LEN};
+use crate::{
+	buffers::{ShardPair, SHARDS_PER_ALLOCATION},
+	EncodedStripe, ShardBuffers, StripeError, CHUNK_LEN,
+};
 use arion_erasure::CodecError;
 use core::ops::Range;
 use hippius_primitives::{
-	coding::{shard_len, DATA_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS},
+	coding::{shard_len, DATA_SHARDS, PARITY_SHARDS, SHARD_LEN, STRIPE_LEN, TOTAL_SHARDS},
 	id::stripe_id,
 	ShardId,
 };
@@ -12,26 +15,63 @@ use hippius_primitives::{
 /// Bytes of each shard handled at a time, so that the data is in cache when it is encoded.
 const COLUMN: usize = CHUNK_LEN;
 
+/// Memory of the shards from slot `first` on, in pairs.
+type Pairs<const COUNT: usize> = [ShardPair; COUNT];
+const DATA_PAIRS: usize = DATA_SHARDS / SHARDS_PER_ALLOCATION;
+const PARITY_PAIRS: usize = PARITY_SHARDS / SHARDS_PER_ALLOCATION;
+
+fn take<const COUNT: usize>(buffers: &ShardBuffers, first: usize, len: usize) -> Pairs<COUNT> {
+	core::array::from_fn(|pair| buffers.take(first + pair * SHARDS_PER_ALLOCATION, len))
+}
+
+/// The bytes `range` of each shard.
+fn column<'a, const SHARDS: usize>(
+	pairs: &'a [ShardPair],
+	range: &Range<usize>,
+) -> [&'a [u8]; SHARDS] {
+	let mut shards = pairs.iter().flat_map(ShardPair::shards);
+	core::array::from_fn(|_| match shards.next() {
+		Some(shard) => &shard[range.clone()],
+		None => unreachable!("there are as many shards as asked for"),
+	})
+}
+
+/// The bytes `range` of each shard.
+fn column_mut<'a, const SHARDS: usize>(
+	pairs: &'a mut [ShardPair],
+	range: &Range<usize>,
+) -> [&'a mut [u8]; SHARDS] {
+	let mut shards = pairs.iter_mut().flat_map(ShardPair::shards_mut);
+	core::array::from_fn(|_| match shards.next() {
+		Some(shard) => &mut shard[range.clone()],
+		None => unreachable!("there are as many shards as asked for"),
+	})
+}
+
 /// The data shards of a stripe while they are being filled, seen as the sealed bytes that lie in
 /// them one after the other.
 pub(crate) struct Stage {
-	shards: [ShardBuffer; DATA_SHARDS],
+	pairs: Pairs<DATA_PAIRS>,
 	shard_len: usize,
 }
 
 impl Stage {
+	fn shards(&mut self) -> impl Iterator<Item = &mut [u8]> {
+		self.pairs.iter_mut().flat_map(ShardPair::shards_mut)
+	}
+
 	/// The place of these sealed bytes, if they lie in one shard.
 	pub(crate) fn place(&mut self, range: &Range<usize>) -> Option<&mut [u8]> {
 		let (slot, start) = (range.start / self.shard_len, range.start % self.shard_len);
-		let shard = self.shards.get_mut(slot)?.as_mut();
+		let shard = self.shards().nth(slot)?;
 		shard.get_mut(start..start + range.len())
 	}
 
 	/// Writes sealed bytes that may lie in several shards; what reaches beyond the last is left out.
 	pub(crate) fn write(&mut self, at: usize, mut bytes: &[u8]) {
 		let (first, mut start) = (at / self.shard_len, at % self.shard_len);
-		for shard in self.shards.iter_mut().skip(first) {
-			let place = &mut shard.as_mut()[start..];
+		for shard in self.shards().skip(first) {
+			let place = &mut shard[start..];
 			let (piece, rest) = bytes.split_at(place.len().min(bytes.len()));
 			place[..piece.len()].copy_from_slice(piece);
 			(bytes, start) = (rest, 0);
@@ -41,12 +81,14 @@ impl Stage {
 		}
 	}
 
-	/// Zeros where the column `column` of shard `slot` lies beyond the sealed bytes.
-	fn pad(&mut self, slot: usize, column: &Range<usize>, len: usize) {
-		let end = len.saturating_sub(slot * self.shard_len);
-		let from = column.start.max(end);
-		if let Some(padding) = self.shards[slot].as_mut().get_mut(from..column.end) {
-			padding.fill(0);
+	/// Zeros where the column `column` lies beyond the sealed bytes.
+	fn pad(&mut self, column: &Range<usize>, len: usize) {
+		let shard_len = self.shard_len;
+		for (slot, shard) in self.shards().enumerate() {
+			let from = column.start.max(len.saturating_sub(slot * shard_len));
+			if let Some(padding) = shard.get_mut(from..column.end) {
+				padding.fill(0);
+			}
 		}
 	}
 }
@@ -60,63 +102,67 @@ pub(crate) fn encode(
 ) -> Result<EncodedStripe, StripeError> {
 	let shard_len = shard_len(len).ok_or(CodecError::StripeLength { len })?;
 	let mut stage = Stage {
-		shards: core::array::from_fn(|slot| buffers.take(slot, shard_len)),
+		pairs: take(buffers, 0, shard_len),
 		shard_len,
 	};
-	let mut parity = core::array::from_fn(|row| buffers.take(DATA_SHARDS + row, shard_len));
+	let mut parity: Pairs<PARITY_PAIRS> = take(buffers, DATA_SHARDS, shard_len);
 	let ids = buffers.with_bench(|bench| {
 		for start in (0..shard_len).step_by(COLUMN) {
-			let column = start..shard_len.min(start + COLUMN);
+			let range = start..shard_len.min(start + COLUMN);
 			for slot in 0..DATA_SHARDS {
 				let base = slot * shard_len;
-				let wanted = base + column.start..len.min(base + column.end);
+				let wanted = base + range.start..len.min(base + range.end);
 				if !wanted.is_empty() {
 					fill(&mut stage, wanted)?;
 				}
-				stage.pad(slot, &column, len);
 			}
-			let data = stage.shards.each_ref();
-			let data = data.map(|shard| &shard.as_ref()[column.clone()]);
-			let outputs = parity.each_mut();
-			let mut outputs = outputs.map(|shard| &mut shard.as_mut()[column.clone()]);
-			bench.encoder.push(&data, &mut outputs)?;
+			stage.pad(&range, len);
+			let data = column(&stage.pairs, &range);
+			bench
+				.encoder
+				.push(&data, &mut column_mut(&mut parity, &range))?;
 		}
 		Ok::<_, StripeError>(bench.encoder.finish())
 	})?;
-	let shards = stage.shards.into_iter().chain(parity);
-	Ok(finish(len, ids, shards))
+	let pairs = stage.pairs.into_iter().chain(parity);
+	Ok(finish(len, ids, pairs))
 }
 
 /// Makes a full stripe, of which `fill` makes one chunk at a time, given its number, in a place that
-/// stays in cache. That is faster than [`encode`]: nothing is read that is to be overwritten.
-pub(crate) fn encode_full(
+/// stays in cache, out of its `source`. That is faster than [`encode`]: nothing is read that is to be
+/// overwritten, and the source is fetched while other chunks are hashed.
+pub(crate) fn encode_full<'a>(
 	buffers: &ShardBuffers,
+	source: impl Fn(usize) -> &'a [u8],
 	mut fill: impl FnMut(usize, &mut [u8]) -> Result<(), StripeError>,
 ) -> Result<EncodedStripe, StripeError> {
-	let mut shards: [ShardBuffer; TOTAL_SHARDS] =
-		core::array::from_fn(|slot| buffers.take(slot, SHARD_LEN));
+	const CHUNKS: usize = SHARD_LEN / CHUNK_LEN;
+	let mut pairs: Pairs<{ DATA_PAIRS + PARITY_PAIRS }> = take(buffers, 0, SHARD_LEN);
 	let ids = buffers.with_bench(|bench| {
-		let (encoder, mut column) = bench.column();
-		for at in 0..SHARD_LEN / CHUNK_LEN {
-			for (slot, place) in column.iter_mut().enumerate() {
-				fill(slot * (SHARD_LEN / CHUNK_LEN) + at, place)?;
+		let (encoder, mut chunks) = bench.column();
+		for at in 0..CHUNKS {
+			for (slot, place) in chunks.iter_mut().enumerate() {
+				fill(slot * CHUNKS + at, place)?;
 			}
 			let range = at * CHUNK_LEN..(at + 1) * CHUNK_LEN;
-			let places = shards.each_mut();
-			let mut places = places.map(|shard| &mut shard.as_mut()[range.clone()]);
-			encoder.push_copy(&column.each_ref().map(|chunk| &**chunk), &mut places)?;
+			let data = chunks.each_ref().map(|chunk| &**chunk);
+			let next = core::array::from_fn(|slot| match at + 1 {
+				CHUNKS => &[],
+				next => source(slot * CHUNKS + next),
+			});
+			encoder.push_copy(&data, &mut column_mut(&mut pairs, &range), &next)?;
 		}
 		Ok::<_, StripeError>(encoder.finish())
 	})?;
-	Ok(finish(STRIPE_LEN, ids, shards))
+	Ok(finish(STRIPE_LEN, ids, pairs))
 }
 
 fn finish(
 	len: usize,
 	ids: [ShardId; TOTAL_SHARDS],
-	shards: impl IntoIterator<Item = ShardBuffer>,
+	pairs: impl IntoIterator<Item = ShardPair>,
 ) -> EncodedStripe {
-	let shards = shards.into_iter().map(ShardBuffer::into_bytes);
+	let shards = pairs.into_iter().flat_map(ShardPair::into_bytes);
 	EncodedStripe {
 		stripe: stripe_id(&ids),
 		// At most ten shards.

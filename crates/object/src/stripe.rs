@@ -88,9 +88,9 @@ pub fn encode_stripe_in(
 	sealed: &[u8],
 ) -> Result<EncodedStripe, StripeError> {
 	if sealed.len() == STRIPE_LEN {
-		return stage::encode_full(buffers, |chunk, place| {
-			let at = chunk * CHUNK_LEN;
-			place.copy_from_slice(&sealed[at..at + CHUNK_LEN]);
+		let source = |chunk| &sealed[chunk * CHUNK_LEN..(chunk + 1) * CHUNK_LEN];
+		return stage::encode_full(buffers, source, |chunk, place| {
+			place.copy_from_slice(source(chunk));
 			Ok(())
 		});
 	}

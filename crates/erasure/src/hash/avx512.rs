@@ -169,7 +169,13 @@ pub(super) struct Job<'a> {
 	pub(super) input: &'a [u8; GROUP_LEN],
 	/// Used by [`hash_and_copy`] alone.
 	pub(super) copy: Option<&'a mut [u8; GROUP_LEN]>,
+	/// Fetched into the second-level cache meanwhile, [`FETCH_LINES`] for each block. Used by
+	/// [`hash_and_copy`] alone, too.
+	pub(super) fetch: &'a [u8],
 }
+
+/// Lines fetched while a block is compressed.
+const FETCH_LINES: usize = 6;
 
 /// Whether this machine has what the functions need.
 pub(super) fn is_available() -> bool {
@@ -217,16 +223,16 @@ fn groups<const COPY: bool>(jobs: &mut [Job<'_>], first: u64, out: &mut [Group])
 		shuffle(&ahead.pieces[0], part, &mut ahead.messages[0]);
 	}
 	for (at, group) in (0..jobs.len()).zip(out) {
-		let input = jobs[at].input;
+		let Job { input, fetch, .. } = jobs[at];
 		let after = jobs.get(at + 1).map_or(input, |job| job.input);
 		let place = match &mut jobs[at].copy {
 			Some(place) if COPY && streams_to(&place[..]) => Some(&mut **place),
 			_ => None,
 		};
-		*group = if place.is_some() {
-			one::<true>(input, after, place, first, &mut ahead)
+		*group = if COPY {
+			one::<true>(input, after, place, fetch, first, &mut ahead)
 		} else {
-			one::<false>(input, after, None, first, &mut ahead)
+			one::<false>(input, after, None, &[], first, &mut ahead)
 		};
 	}
 	if COPY {
@@ -243,6 +249,7 @@ fn one<const COPY: bool>(
 	input: &[u8; GROUP_LEN],
 	after: &[u8; GROUP_LEN],
 	mut place: Option<&mut [u8; GROUP_LEN]>,
+	fetch: &[u8],
 	first: u64,
 	ahead: &mut Ahead,
 ) -> Group {
@@ -279,7 +286,8 @@ fn one<const COPY: bool>(
 			stream::<COPY>(input, &mut place, block, 0),
 			stream::<COPY>(input, &mut place, block, 1),
 			stream::<COPY>(input, &mut place, block, 2),
-			stream::<COPY>(input, &mut place, block, 3)
+			stream::<COPY>(input, &mut place, block, 3),
+			prefetch::<COPY>(fetch, block)
 		);
 		let flags = if block + 2 == BLOCKS { CHUNK_END } else { 0 };
 		compress!(
@@ -299,7 +307,8 @@ fn one<const COPY: bool>(
 			stream::<COPY>(input, &mut place, block + 1, 0),
 			stream::<COPY>(input, &mut place, block + 1, 1),
 			stream::<COPY>(input, &mut place, block + 1, 2),
-			stream::<COPY>(input, &mut place, block + 1, 3)
+			stream::<COPY>(input, &mut place, block + 1, 3),
+			prefetch::<COPY>(fetch, block + 1)
 		);
 	}
 	let [a, b, c, d, e, f, g, h, ..] = v;
@@ -360,6 +369,20 @@ fn stream<const COPY: bool>(
 		unsafe {
 			let bytes = _mm512_loadu_si512(input.as_ptr().add(at).cast());
 			_mm512_stream_si512(place.as_mut_ptr().add(at).cast(), bytes);
+		}
+	}
+}
+
+/// Asks for the lines of `fetch` whose turn it is during block `block`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn prefetch<const COPY: bool>(fetch: &[u8], block: usize) {
+	if !COPY {
+		return;
+	}
+	for line in 0..FETCH_LINES {
+		if let Some(byte) = fetch.get((block * FETCH_LINES + line) * BLOCK_LEN) {
+			_mm_prefetch::<_MM_HINT_T1>(core::ptr::from_ref(byte).cast());
 		}
 	}
 }

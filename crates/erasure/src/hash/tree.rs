@@ -19,6 +19,8 @@ pub(crate) struct GroupJob<'a> {
 	pub(crate) input: &'a [u8; GROUP_LEN],
 	/// `None` if it stays where it is.
 	pub(crate) copy: Option<&'a mut [u8]>,
+	/// Fetched into cache meanwhile, if there is a copy to make.
+	pub(crate) fetch: &'a [u8],
 }
 
 /// What is known of thirty shards of equal length, at most [`SHARD_LEN`].
@@ -45,7 +47,7 @@ impl Trees {
 	pub(crate) fn push(&mut self, jobs: [GroupJob<'_>; TOTAL_SHARDS]) {
 		assert!(self.groups < MAX_GROUPS as u64 && self.tails.is_none());
 		let mut copies = false;
-		let mut jobs = jobs.map(|GroupJob { input, copy }| {
+		let mut jobs = jobs.map(|GroupJob { input, copy, fetch }| {
 			let copy = match copy.map(<&mut [u8; GROUP_LEN]>::try_from) {
 				Some(Ok(place)) if avx512::streams_to(place) => Some(place),
 				Some(Ok(place)) => {
@@ -56,7 +58,7 @@ impl Trees {
 				None => None,
 			};
 			copies |= copy.is_some();
-			avx512::Job { input, copy }
+			avx512::Job { input, copy, fetch }
 		});
 		let mut hashed = [EMPTY; TOTAL_SHARDS];
 		let first = self.groups * LANES as u64;
@@ -194,7 +196,8 @@ mod tests {
 					let jobs = groups[..count].iter().map(|input| {
 						let place = copies.next().and_then(|place| place.try_into().ok());
 						let copy = place.filter(|_| copied);
-						avx512::Job { input, copy }
+						let fetch = &input[..];
+						avx512::Job { input, copy, fetch }
 					});
 					let mut jobs: Vec<avx512::Job<'_>> = jobs.collect();
 					let mut out = vec![EMPTY; count];
