@@ -56,10 +56,7 @@ mod service {
 	}
 }
 
-// These decoders are private to their crates, so their files are compiled here too.
-#[allow(dead_code, unreachable_pub, clippy::all)]
-#[path = "../../crates/shard-store/src/format.rs"]
-mod store_format;
+// These decoders are private to their crate, so their file is compiled here too.
 #[allow(dead_code, unreachable_pub, clippy::all)]
 #[path = "../../crates/grid/src/wire.rs"]
 mod wire;
