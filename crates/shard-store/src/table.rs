@@ -137,18 +137,18 @@ mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
 	use crate::key::{Namespace, Place};
-	use proptest::prelude::*;
+	use proptest::{prelude::*, test_runner::TestRunner};
 
 	fn entry(fp: u64, block: u32) -> Entry {
 		Entry::new(fp, Place { volume: 1, block }, 1, Namespace::Shard)
 	}
 
-	proptest! {
-		#![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-		/// Few homes and many equal fingerprints, so that runs collide and wrap around.
-		#[test]
-		fn a_table_is_a_multimap(ops in prop::collection::vec((0u64..6, 1u32..30, any::<bool>()), 0..300)) {
+	/// Few homes and many equal fingerprints, so that runs collide and wrap around.
+	#[test]
+	fn a_table_is_a_multimap() {
+		let ops = prop::collection::vec((0u64..6, 1u32..30, any::<bool>()), 0..300);
+		let mut runner = TestRunner::deterministic();
+		let result = runner.run(&ops, |ops| {
 			let mut table = Table::default();
 			let mut model: Vec<Entry> = Vec::new();
 			for (fp, block, insert) in ops {
@@ -173,7 +173,9 @@ mod tests {
 					prop_assert_eq!(table.find(known.fp).count(), count);
 				}
 			}
-		}
+			Ok(())
+		});
+		result.unwrap();
 	}
 
 	#[test]

@@ -1,7 +1,7 @@
 //! The store against a map, with restarts, power cuts and faults.
 
 use crate::common::{
-	open, shard,
+	open, runner, shard,
 	sim::{Faults, SimDisk},
 	small,
 	world::{Op, World},
@@ -34,73 +34,81 @@ fn op() -> impl Strategy<Value = Op> {
 	]
 }
 
-proptest! {
-	#![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+fn run(seed: u64, ops: &[Op]) {
+	let mut world = World::new(seed, small(400 << 10), Faults::default());
+	ops.iter().for_each(|op| world.apply(op));
+	world.finish(NUMBERS);
+}
 
-	#[test]
-	fn the_store_is_a_map_whatever_happens_to_the_disk(
-		seed in any::<u64>(),
-		ops in prop::collection::vec(op(), 1..100),
-	) {
-		let mut world = World::new(seed, small(400 << 10), Faults::default());
-		ops.iter().for_each(|op| world.apply(op));
-		world.finish(NUMBERS);
+#[test]
+fn the_store_is_a_map_whatever_happens_to_the_disk() {
+	let sequences = (any::<u64>(), prop::collection::vec(op(), 1..100));
+	let result = runner(300).run(&sequences, |(seed, ops)| {
+		run(seed, &ops);
+		Ok(())
+	});
+	result.unwrap();
+}
+
+#[test]
+fn bit_flips_among_everything_else_never_give_wrong_bytes() {
+	let op = prop_oneof![6 => op(), 1 => any::<u64>().prop_map(Op::Flip)];
+	let sequences = (any::<u64>(), prop::collection::vec(op, 1..60));
+	let result = runner(300).run(&sequences, |(seed, ops)| {
+		run(seed, &ops);
+		Ok(())
+	});
+	result.unwrap();
+}
+
+/// Bits turn over anywhere, volume headers included: a get never gives wrong bytes, and what was
+/// not hit is still there.
+#[test]
+fn bit_flips_cost_only_what_they_hit() {
+	let flips = prop::collection::vec((any::<u64>(), any::<u64>()), 1..8);
+	let result = runner(200).run(
+		&(flips, any::<bool>(), any::<bool>()),
+		|(flips, open, index)| {
+			flip_bits(&flips, open, index);
+			Ok(())
+		},
+	);
+	result.unwrap();
+}
+
+fn flip_bits(flips: &[(u64, u64)], while_open: bool, keep_index: bool) {
+	let disk = SimDisk::new(1);
+	let config = small(600 << 10);
+	let store = open(&disk, &config).unwrap();
+	for number in 0..40 {
+		let (meta, data, _) = shard(number);
+		store.put(&meta, &data).unwrap();
 	}
-
-	#[test]
-	fn bit_flips_among_everything_else_never_give_wrong_bytes(
-		seed in any::<u64>(),
-		ops in prop::collection::vec(
-			prop_oneof![6 => op(), 1 => any::<u64>().prop_map(Op::Flip)],
-			1..60,
-		),
-	) {
-		let mut world = World::new(seed, small(400 << 10), Faults::default());
-		ops.iter().for_each(|op| world.apply(op));
-		world.finish(NUMBERS);
-	}
-
-	/// Bits turn over anywhere, `SUPER` and volume headers included: a get never gives wrong bytes,
-	/// and what was not hit is still there.
-	#[test]
-	fn bit_flips_cost_only_what_they_hit(
-		flips in prop::collection::vec((any::<u64>(), any::<u64>()), 1..8),
-		while_open in any::<bool>(),
-		snapshot in any::<bool>(),
-	) {
-		let disk = SimDisk::new(1);
-		let config = small(600 << 10);
-		let store = open(&disk, &config).unwrap();
-		for number in 0..40 {
-			let (meta, data, _) = shard(number);
-			store.put(&meta, &data).unwrap();
+	let volumes = disk.volumes();
+	let flip = || {
+		for (volume, bit) in flips {
+			let name = &volumes[(volume % volumes.len() as u64) as usize];
+			disk.flip(name, bit % (disk.len(name) * 8));
 		}
-		let volumes = disk.volumes();
-		let flip = || {
-			for (volume, bit) in &flips {
-				let name = &volumes[(volume % volumes.len() as u64) as usize];
-				disk.flip(name, bit % (disk.len(name) * 8));
-			}
-		};
-		if while_open {
-			flip();
-			drop(check_all(store, flips.len()));
-		} else {
-			drop(store);
-			if !snapshot {
-				disk.overwrite("INDEX", 0, &[0; 8]);
-			}
-			flip();
-		}
-		let store = open(&disk, &config).unwrap();
+	};
+	if while_open {
+		flip();
 		drop(check_all(store, flips.len()));
-		// What was dropped stays dropped.
-		let store = open(&disk, &config).unwrap();
-		for number in 0..40 {
-			let (_, data, id) = shard(number);
-			let found = store.get(&id).unwrap();
-			prop_assert!(found.is_none_or(|(_, found)| found == data));
+	} else {
+		drop(store);
+		if !keep_index {
+			disk.overwrite("INDEX", 0, &[0; 8]);
 		}
+		flip();
+	}
+	let store = open(&disk, &config).unwrap();
+	drop(check_all(store, flips.len()));
+	// What was dropped stays dropped.
+	let store = open(&disk, &config).unwrap();
+	for number in 0..40 {
+		let (_, data, id) = shard(number);
+		let found = store.get(&id).unwrap();
+		assert!(found.is_none_or(|(_, found)| found == data));
 	}
 }
 
@@ -145,9 +153,7 @@ fn sequences_that_once_went_wrong() {
 		],
 	];
 	for ops in sequences {
-		let mut world = World::new(0, small(400 << 10), Faults::default());
-		ops.iter().for_each(|op| world.apply(op));
-		world.finish(NUMBERS);
+		run(0, &ops);
 	}
 }
 

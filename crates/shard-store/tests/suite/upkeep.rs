@@ -1,7 +1,7 @@
 //! What a store does by itself: trash, holes, compaction, scrub, space, snapshots.
 
 use crate::common::{
-	clock, shard,
+	clock, runner, shard,
 	sim::{Faults, SimDisk},
 	sized, small,
 };
@@ -10,7 +10,13 @@ use arion_shard_store::{
 	StoreError,
 };
 use proptest::prelude::*;
-use std::{sync::Arc, time::Duration};
+use std::{
+	sync::{
+		atomic::{AtomicBool, Ordering::Relaxed},
+		Arc,
+	},
+	time::Duration,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -387,12 +393,71 @@ fn few_files_are_held_open() {
 	assert!(open.count() <= 4);
 }
 
-proptest! {
-	#![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+/// Ends the readers however the writer ends.
+struct Stop<'a>(&'a AtomicBool);
 
-	#[test]
-	fn parsers_take_any_bytes(mut bytes in prop::collection::vec(any::<u8>(), 0..9000), magic in 0usize..5) {
-		let magics: [&[u8]; 5] = [b"", b"ARSR\x02\x01", b"ARIONIDX\x02\0\0\0\0\x01", b"ARIONVOL\x02", b"ARIONSCR"];
+impl Drop for Stop<'_> {
+	fn drop(&mut self) {
+		self.0.store(true, Relaxed);
+	}
+}
+
+#[test]
+fn readers_notice_nothing_of_what_goes_on_beside_them() {
+	let config = StoreConfig {
+		trash_ttl: Duration::ZERO,
+		round: Duration::from_millis(1),
+		scrub_period: Duration::from_secs(1),
+		background: true,
+		// Enough for all of it, if this machine is too busy for any compaction.
+		..small(8 << 20)
+	};
+	let dir = tempfile::tempdir().unwrap();
+	let store = ShardStore::open(dir.path(), config.clone()).unwrap();
+	(0..60).for_each(|n| _ = put(&store, n).unwrap());
+	let done = AtomicBool::new(false);
+	std::thread::scope(|scope| {
+		let _stop = Stop(&done);
+		for part in 0..2 {
+			let (store, done) = (&store, &done);
+			scope.spawn(move || {
+				// Odd ones stay, wherever compaction moves them.
+				while !done.load(Relaxed) {
+					(0..60).filter(|n| n % 4 == 2 * part + 1).for_each(|n| {
+						assert!(holds(store, n));
+						assert!(store.read_range(&key(n), 0..1).unwrap().is_some());
+						assert!(!store.stripe(&shard(n).0.stripe).unwrap().is_empty());
+					});
+				}
+			});
+		}
+		for _ in 0..4 {
+			for n in (0..60).step_by(2) {
+				assert_eq!(store.delete(&key(n), None).unwrap(), 1);
+			}
+			for n in (0..60).step_by(2) {
+				put(&store, n).unwrap();
+			}
+		}
+	});
+	let usage = store.usage();
+	assert_eq!((usage.shards, usage.corrupt), (60, 0));
+	drop(store);
+	let store = ShardStore::open(dir.path(), config).unwrap();
+	assert!((0..60).all(|n| holds(&store, n)));
+}
+
+#[test]
+fn parsers_take_any_bytes() {
+	let magics: [&[u8]; 5] = [
+		b"",
+		b"ARSR\x02\x01",
+		b"ARIONIDX\x02\0\0\0\0\x01",
+		b"ARIONVOL\x02",
+		b"ARIONSCR",
+	];
+	let bytes = prop::collection::vec(any::<u8>(), 0..9000);
+	let result = runner(400).run(&(bytes, 0..magics.len()), |(mut bytes, magic)| {
 		let start = magics[magic];
 		if bytes.len() >= start.len() {
 			bytes[..start.len()].copy_from_slice(start);
@@ -404,5 +469,7 @@ proptest! {
 		prop_assert!(fuzz::snapshot([1; 32], &bytes).is_err());
 		fuzz::scrub_position([1; 32], &bytes);
 		prop_assert_eq!(fuzz::volume([1; 32], &bytes).unwrap(), 0);
-	}
+		Ok(())
+	});
+	result.unwrap();
 }

@@ -8,6 +8,7 @@ pub mod world;
 use self::sim::SimDisk;
 use arion_shard_store::{Floor, ManualClock, ShardStore, StoreConfig, StoreError};
 use hippius_primitives::{id::shard_id, ShardId, ShardMeta};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::{sync::Arc, time::Duration};
 
 /// Repeatable numbers.
@@ -71,4 +72,17 @@ pub fn clock() -> Arc<ManualClock> {
 
 pub fn open(disk: &Arc<SimDisk>, config: &StoreConfig) -> Result<ShardStore, StoreError> {
 	ShardStore::open_on(disk.clone(), clock(), config.clone())
+}
+
+/// Runs the same cases every time, or, if `ARION_STORE_SEED` is a number, others.
+pub fn runner(cases: u32) -> TestRunner {
+	let seed = std::env::var("ARION_STORE_SEED").map_or(1, |seed| seed.parse().unwrap());
+	let mut bytes = [0; 32];
+	bytes[..8].copy_from_slice(&u64::to_le_bytes(seed));
+	let config = Config {
+		cases,
+		failure_persistence: None,
+		..Config::default()
+	};
+	TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
