@@ -148,6 +148,21 @@ impl Metrics {
 				"Bytes that can still be written.",
 				usage.free,
 			),
+			(
+				"store_trash_bytes",
+				"Bytes of deleted records that can be restored.",
+				usage.trash_bytes,
+			),
+			(
+				"store_dead_bytes",
+				"Bytes that compaction will get back.",
+				usage.dead_bytes,
+			),
+			(
+				"store_index_bytes",
+				"Memory of the index.",
+				usage.index_bytes,
+			),
 			("store_shards", "Live shard records.", usage.shards),
 			("store_volumes", "Volumes.", usage.volumes),
 			("store_waiting", "Puts waiting for the disk.", usage.waiting),
@@ -179,6 +194,26 @@ impl Metrics {
 				"store_sealed_total",
 				"Volumes closed by an I/O error.",
 				usage.sealed,
+			),
+			(
+				"store_quarantined_total",
+				"Damaged records of which a copy is kept.",
+				usage.quarantined,
+			),
+			(
+				"store_purged_total",
+				"Records whose time in the trash was up.",
+				usage.purged,
+			),
+			(
+				"store_compacted_total",
+				"Volumes rewritten and removed.",
+				usage.compacted,
+			),
+			(
+				"store_scrubbed_bytes_total",
+				"Bytes the scrub has checked.",
+				usage.scrubbed_bytes,
 			),
 			(
 				"store_read_errors_total",
