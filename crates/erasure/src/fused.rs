@@ -14,6 +14,7 @@ use hippius_primitives::ShardId;
 /// Bytes of each shard that are encoded, then hashed, at a time.
 const TILE: usize = GROUP_LEN;
 /// Distance of the shards in the buffer: no power of two, or they compete for the same cache lines.
+#[cfg(target_arch = "x86_64")]
 const STRIDE: usize = TILE + 64;
 
 /// The length of every column but a stripe's last is a multiple of this, in bytes: the hash needs
@@ -76,6 +77,7 @@ pub struct HashingEncoder {
 	codec: Codec,
 	hashes: ShardHashes,
 	/// One tile of each parity shard, if tiles go through a buffer.
+	#[cfg(target_arch = "x86_64")]
 	tiles: Vec<u8>,
 	/// Bytes of each shard so far.
 	end: usize,
@@ -85,14 +87,15 @@ impl HashingEncoder {
 	/// An encoder that is at the start of a stripe.
 	pub fn new(codec: &Codec) -> Self {
 		let hashes = ShardHashes::new(codec.kernel());
+		#[cfg(target_arch = "x86_64")]
 		let tiles = match hashes {
 			ShardHashes::Each(_) => 0,
-			#[cfg(target_arch = "x86_64")]
 			ShardHashes::Trees(_) => PARITY_SHARDS * STRIDE + 64,
 		};
 		Self {
 			codec: codec.clone(),
 			hashes,
+			#[cfg(target_arch = "x86_64")]
 			tiles: vec![0; tiles],
 			end: 0,
 		}
@@ -191,24 +194,35 @@ impl HashingEncoder {
 		next: &[&[u8]; DATA_SHARDS],
 	) -> Result<(), FusedError> {
 		let len = data[0].len();
-		let mut start = 0;
-		#[cfg(not(target_arch = "x86_64"))]
-		let _ = next;
 		#[cfg(target_arch = "x86_64")]
-		while let (ShardHashes::Trees(trees), true) = (&mut self.hashes, start + TILE <= len) {
-			let tile = start..start + TILE;
-			let buffer = &mut self.tiles;
-			let turn = Turn {
-				tile,
-				of: len / TILE,
-				next,
-			};
-			through_buffer(&self.codec, trees, buffer, data, copies, parity, turn)?;
-			start += TILE;
-		}
+		let start = self.whole_tiles(data, copies, parity, next)?;
+		#[cfg(not(target_arch = "x86_64"))]
+		let (start, _) = (0, next);
 		self.in_place(data, copies, parity, start)?;
 		self.end += len;
 		Ok(())
+	}
+
+	/// All whole tiles of a column, if they go through a buffer. Returns where the rest starts.
+	#[cfg(target_arch = "x86_64")]
+	fn whole_tiles(
+		&mut self,
+		data: &[&[u8]; DATA_SHARDS],
+		copies: &mut [&mut [u8]],
+		parity: &mut [&mut [u8]],
+		next: &[&[u8]; DATA_SHARDS],
+	) -> Result<usize, FusedError> {
+		let ShardHashes::Trees(trees) = &mut self.hashes else {
+			return Ok(0);
+		};
+		let of = data[0].len() / TILE;
+		for start in (0..of * TILE).step_by(TILE) {
+			let tile = start..start + TILE;
+			let turn = Turn { tile, of, next };
+			let buffer = &mut self.tiles;
+			through_buffer(&self.codec, trees, buffer, data, copies, parity, turn)?;
+		}
+		Ok(of * TILE)
 	}
 
 	/// The rest of a column, from `start`: all of it for hashers of one shard each, less than a tile
@@ -231,7 +245,7 @@ impl HashingEncoder {
 			let mut outputs = core::array::from_fn(|_| outputs.next().unwrap_or_default());
 			self.codec
 				.encode_with(&inputs, &mut outputs, Stores::Cached)?;
-			let mut shards = inputs.into_iter().chain(outputs.into_iter().map(|o| &*o));
+			let shards = inputs.into_iter().chain(outputs.into_iter().map(|o| &*o));
 			match &mut self.hashes {
 				ShardHashes::Each(hashers) => {
 					for (hasher, shard) in hashers.iter_mut().zip(shards) {
@@ -240,6 +254,7 @@ impl HashingEncoder {
 				}
 				#[cfg(target_arch = "x86_64")]
 				ShardHashes::Trees(trees) => {
+					let mut shards = shards;
 					trees.push_tails(core::array::from_fn(|_| shards.next().unwrap_or_default()));
 				}
 			}

@@ -15,6 +15,8 @@
 //! variable [`KERNEL_VARIABLE`] names: programs should call [`Kernel::from_env`] when they start and
 //! stop if that name is wrong. Large outputs bypass the caches, if [`Stores`] does not say otherwise.
 //!
+//! [`HashingEncoder`] encodes a stripe and hashes its thirty shards in one pass.
+//!
 //! ```
 //! use arion_erasure::Codec;
 //!
@@ -28,7 +30,7 @@
 //! # Ok::<(), arion_erasure::CodecError>(())
 //! ```
 
-// Allowed in the kernels for vector instructions alone.
+// Allowed in the kernels, those of the code and that of the hash, for vector instructions alone.
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
