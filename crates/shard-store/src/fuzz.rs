@@ -114,3 +114,24 @@ impl crate::disk::DiskFile for Bytes {
 		Ok(Some(offset))
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::frame::VERSION;
+
+	/// A frame of a kind whose lengths nothing else bounds, as the fuzzer found it.
+	#[test]
+	fn lengths_beyond_the_record_take_nothing() {
+		for kind in 0..=u8::MAX {
+			for filler in [0, 1, 0x7F, 0xFF] {
+				let mut bytes = vec![filler; 3 * FRAME];
+				bytes[..4].copy_from_slice(b"ARSR");
+				bytes[4] = VERSION as u8;
+				bytes[5] = kind;
+				bytes[6] = 0;
+				record(&bytes);
+			}
+		}
+	}
+}

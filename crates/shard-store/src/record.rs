@@ -52,10 +52,15 @@ impl Record {
 		end.saturating_sub(self.frame.tree_len as usize)..end
 	}
 
-	/// The data without a copy of more than itself.
+	/// The data without a copy of more than itself; as [`Self::data`], nothing if it would end
+	/// outside of the record.
 	pub(crate) fn into_data(mut self) -> Vec<u8> {
 		let start = self.frame.data_start();
-		self.bytes.truncate(start + self.frame.data_len as usize);
+		let end = start + self.frame.data_len as usize;
+		if end > self.bytes.len() {
+			return Vec::new();
+		}
+		self.bytes.truncate(end);
 		self.bytes.drain(..start);
 		self.bytes
 	}
