@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use arion_crush::{
 	diff, samples, ClusterMap, DiffError, MapperError, PgTable, PlaceError, RepairPlan, Slots,
 };
-use proptest::{
-	prelude::*,
-	test_runner::{RngAlgorithm, TestRng, TestRunner},
-};
+use common::check;
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const HOLE: Slots = [None; 30];
@@ -189,22 +189,6 @@ fn any_rows(count: usize) -> impl Strategy<Value = Vec<Slots>> {
 	let node = prop::option::weighted(0.9, 0u32..12);
 	let row = prop::collection::vec(node, 30).prop_map(|row| row.try_into().unwrap());
 	prop::collection::vec(row, count)
-}
-
-/// Always the same cases, so that a failure can be looked at again.
-fn check<S: Strategy>(
-	cases: u32,
-	strategy: S,
-	test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
-	let config = ProptestConfig {
-		cases,
-		failure_persistence: None,
-		..ProptestConfig::default()
-	};
-	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-	let result = TestRunner::new_with_rng(config, rng).run(&strategy, test);
-	assert!(result.is_ok(), "{}", result.unwrap_err());
 }
 
 #[test]

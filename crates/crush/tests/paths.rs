@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use arion_crush::{
 	map::{ChooseArgs, Item, Reweights, Rule, Step, MAX_DEVICE_WEIGHT},
 	mapper::{do_rule, do_rule_compact},
 	samples, Bucket, CrushMap, DrawMeter, MapperError, WEIGHT_ONE,
 };
-use proptest::{
-	prelude::*,
-	test_runner::{RngAlgorithm, TestRng, TestRunner},
-};
+use common::check;
+use proptest::prelude::*;
 
 /// Weights where a division could go wrong: tiny beside huge ones, around powers of two, zero.
 fn weight() -> impl Strategy<Value = u32> {
@@ -82,22 +82,6 @@ fn both(map: &CrushMap, rule: u32, x: u32, out: &Reweights, cap: u64) -> [Outcom
 		let result = run(map, rule, x, 30, out, &mut meter);
 		(result, meter.spent())
 	})
-}
-
-/// Always the same cases, so that a failure can be looked at again.
-fn check<S: Strategy>(
-	cases: u32,
-	strategy: S,
-	test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
-	let config = ProptestConfig {
-		cases,
-		failure_persistence: None,
-		..ProptestConfig::default()
-	};
-	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-	let result = TestRunner::new_with_rng(config, rng).run(&strategy, test);
-	assert!(result.is_ok(), "{}", result.unwrap_err());
 }
 
 #[test]

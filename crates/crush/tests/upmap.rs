@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use arion_crush::{
 	samples::{self, Shape},
 	upmap::{apply_items, MAX_PER_FAMILY},
@@ -9,10 +11,8 @@ use arion_crush::{
 	UpmapError, UpmapItem, WEIGHT_ONE,
 };
 use codec::{Decode, Encode};
-use proptest::{
-	prelude::*,
-	test_runner::{RngAlgorithm, TestRng, TestRunner},
-};
+use common::check;
+use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// 6 zones of 8 families of one host of two nodes; node numbers count up in that order.
@@ -401,22 +401,6 @@ fn places(map: &ClusterMap) -> BTreeMap<u32, (u8, i32, i32)> {
 		}
 	}
 	places
-}
-
-/// Always the same cases, so that a failure can be looked at again.
-fn check<S: Strategy>(
-	cases: u32,
-	strategy: S,
-	test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
-	let config = ProptestConfig {
-		cases,
-		failure_persistence: None,
-		..ProptestConfig::default()
-	};
-	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-	let result = TestRunner::new_with_rng(config, rng).run(&strategy, test);
-	assert!(result.is_ok(), "{}", result.unwrap_err());
 }
 
 #[test]
