@@ -6,7 +6,20 @@ use hippius_primitives::StripeId;
 /// Where the next page begins. Pages follow the fingerprints of keys, an order only this store
 /// knows: what stays in the store is listed exactly once, whatever is added or moved in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(pub u64);
+pub struct Cursor {
+	/// Which disk of a set; 0 in a single store.
+	pub disk: u32,
+	/// The first fingerprint of the page.
+	pub fingerprint: u64,
+}
+
+impl Cursor {
+	/// Where the first page begins.
+	pub const START: Self = Self {
+		disk: 0,
+		fingerprint: 0,
+	};
+}
 
 /// A record in an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +48,14 @@ pub struct Page {
 impl Engine {
 	/// Up to `limit` records from `from` on, or a few more if fingerprints are equal.
 	pub(crate) fn inventory(&self, from: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
-		let from = from.map_or(0, |cursor| cursor.0);
+		let from = from.map_or(0, |cursor| cursor.fingerprint);
 		let (mut entries, next) = self.page(from, limit.max(1));
 		entries.sort_unstable_by_key(Entry::spot);
 		let mut page = Page {
-			next: next.map(Cursor),
+			next: next.map(|fingerprint| Cursor {
+				disk: 0,
+				fingerprint,
+			}),
 			..Page::default()
 		};
 		for entry in entries {
