@@ -235,11 +235,7 @@ impl InitArgs {
 				listen: self.listen,
 				public: self.public.clone(),
 			},
-			store: StoreSection {
-				capacity: self.capacity,
-				volume_size: self.volume_size,
-				jobs: 64,
-			},
+			store: StoreSection::single(self.capacity, self.volume_size),
 			control: ControlSection {
 				listen: self.control,
 			},

@@ -19,7 +19,7 @@ use crate::{
 	MinerError,
 };
 use arion_grid::Grid;
-use arion_shard_store::ShardStore;
+use arion_shard_store::StoreSet;
 use axum::{
 	body::Bytes,
 	extract::{DefaultBodyLimit, FromRequest, Request, State},
@@ -47,7 +47,7 @@ pub struct Api {
 	/// The maps.
 	pub epochs: Arc<Epochs>,
 	/// The shards.
-	pub store: Arc<ShardStore>,
+	pub store: Arc<StoreSet>,
 	/// The QUIC endpoint.
 	pub grid: Arc<Grid>,
 	/// Counters.
@@ -217,9 +217,17 @@ fn to_api(error: &MinerError) -> ApiError {
 	}
 }
 
-async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
+async fn status(State(api): State<Arc<Api>>) -> Response {
+	// Asking the disks may wait for one of them.
+	match blocking(move || status_of(&api)).await {
+		Ok(status) => Json(status).into_response(),
+		Err(error) => to_api(&error).into_response(),
+	}
+}
+
+fn status_of(api: &Api) -> Status {
 	let held = api.epochs.held();
-	Json(Status {
+	Status {
 		info: api.info.clone(),
 		genesis: api
 			.epochs
@@ -232,20 +240,18 @@ async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
 		map_nodes: held.as_ref().map(|held| held.update.nodes.len()),
 		connections: api.grid.open_connections(),
 		uptime_seconds: api.started.elapsed().as_secs(),
-		store: StoreStatus::from(api.store.usage()),
-	})
+		store: StoreStatus::of(&api.store),
+	}
 }
 
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
-	let text = api
-		.metrics
-		.render(&api.store.usage(), &api.epochs, api.grid.open_connections());
-	(
-		[(
-			header::CONTENT_TYPE,
-			"text/plain; version=0.0.4; charset=utf-8",
-		)],
-		text,
-	)
-		.into_response()
+	let render = move || {
+		api.metrics
+			.render(&api.store, &api.epochs, api.grid.open_connections())
+	};
+	let form = "text/plain; version=0.0.4; charset=utf-8";
+	match blocking(render).await {
+		Ok(text) => ([(header::CONTENT_TYPE, form)], text).into_response(),
+		Err(error) => to_api(&error).into_response(),
+	}
 }

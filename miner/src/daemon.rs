@@ -3,6 +3,7 @@
 use crate::{
 	config::Config,
 	control::{self, Api},
+	disks,
 	epochs::Epochs,
 	files::{self, BasePath},
 	metrics::Metrics,
@@ -10,7 +11,6 @@ use crate::{
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
-use arion_shard_store::ShardStore;
 use hippius_primitives::NodeKey;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -72,12 +72,13 @@ impl Daemon {
 		let token = files::read_token(&base.token())?;
 		files::make_dir(&base.map())?;
 
-		let (store_dir, store_config) = (base.store(), config.store_config());
+		let (store_base, store_config) = (base.clone(), config.clone());
 		let opened =
-			tokio::task::spawn_blocking(move || ShardStore::open(&store_dir, store_config)).await;
+			tokio::task::spawn_blocking(move || disks::open(&store_base, &store_config)).await;
 		let store = opened.map_err(|error| MinerError::Task(error.to_string()))??;
 		let usage = store.usage();
 		tracing::info!(
+			disks = store.stores().count(),
 			shards = usage.shards,
 			used = usage.used,
 			torn = usage.torn,

@@ -33,6 +33,11 @@ impl BasePath {
 		self.0.join("store")
 	}
 
+	/// Which disks are in use, see [`crate::disks`].
+	pub fn store_record(&self) -> PathBuf {
+		self.0.join("store.json")
+	}
+
 	/// The cluster map.
 	pub fn map(&self) -> PathBuf {
 		self.0.join("map")

@@ -21,7 +21,6 @@ pub fn init(base: &BasePath, config: &Config) -> Result<NodeKey, MinerError> {
 		}
 	}
 	files::make_dir(&base.0)?;
-	files::make_dir(&base.store())?;
 	files::make_dir(&base.map())?;
 	let identity = Identity::generate()?;
 	identity.save(&base.node_key())?;

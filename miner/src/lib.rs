@@ -8,7 +8,8 @@
 //! | `config.toml` | settings, see [`config`] |
 //! | `node.key` | seed of the node key, hex, mode 0600 |
 //! | `control.token` | bearer token of the control API, mode 0600 |
-//! | `store/` | shards, see `arion_shard_store` |
+//! | `store/` | shards, see `arion_shard_store`; elsewhere with `[[store.disk]]` |
+//! | `store.json` | which disks are in use, see [`disks`] |
 //! | `map/` | the newest cluster map and the chain it belongs to, see [`epochs`] |
 //! | `run.json` | addresses of the running daemon, see [`daemon::RunInfo`] |
 
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod disks;
 pub mod epochs;
 pub mod error;
 pub mod files;

@@ -1,11 +1,21 @@
 //! What the miner counts, as Prometheus text.
 
 use crate::epochs::Epochs;
-use arion_shard_store::Usage;
+use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
 use std::{
 	fmt::Write,
 	sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+
+/// Name, kind, help and value of a metric that each disk has.
+type DiskMetric = (&'static str, &'static str, &'static str, fn(&Usage) -> u64);
+
+/// A label's value as Prometheus wants it.
+fn escape(text: &str) -> String {
+	text.replace('\\', "\\\\")
+		.replace('"', "\\\"")
+		.replace('\n', "\\n")
+}
 
 /// Counters of served requests.
 #[derive(Debug, Default)]
@@ -43,8 +53,9 @@ impl Metrics {
 	}
 
 	/// All metrics in Prometheus text format.
-	pub fn render(&self, usage: &Usage, epochs: &Epochs, connections: usize) -> String {
+	pub fn render(&self, store: &StoreSet, epochs: &Epochs, connections: usize) -> String {
 		let mut text = String::new();
+		let usage = store.usage();
 		let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
 			// Writing to a string cannot fail.
 			let _ = writeln!(text, "# HELP arion_miner_{name} {help}");
@@ -222,6 +233,86 @@ impl Metrics {
 			),
 		] {
 			family(name, counter, help, &plain(value));
+		}
+		let disks: Vec<(String, DiskReport)> = store
+			.disks()
+			.into_iter()
+			.map(|report| (escape(&report.path.display().to_string()), report))
+			.collect();
+		let mut states = Vec::new();
+		for (path, report) in &disks {
+			for state in DiskState::ALL {
+				let labels = format!("{{disk=\"{path}\",state=\"{}\"}}", state.name());
+				states.push((labels, u64::from(report.state() == state)));
+			}
+		}
+		let states: Vec<(&str, u64)> = states.iter().map(|(l, v)| (l.as_str(), *v)).collect();
+		family(
+			"disk_state",
+			gauge,
+			"1 for the state a disk is in.",
+			&states,
+		);
+		let each: [DiskMetric; 8] = [
+			(
+				"disk_capacity_bytes",
+				gauge,
+				"Most bytes the disk's volumes may take.",
+				|u| u.capacity,
+			),
+			(
+				"disk_used_bytes",
+				gauge,
+				"Bytes the disk's live records take.",
+				|u| u.used,
+			),
+			(
+				"disk_free_bytes",
+				gauge,
+				"Bytes that can still be written to the disk.",
+				|u| u.free,
+			),
+			(
+				"disk_shards",
+				gauge,
+				"Live shard records on the disk.",
+				|u| u.shards,
+			),
+			(
+				"disk_sealed_total",
+				counter,
+				"Volumes of the disk closed by an I/O error.",
+				|u| u.sealed,
+			),
+			(
+				"disk_read_errors_total",
+				counter,
+				"Reads the disk refused.",
+				|u| u.read_errors,
+			),
+			(
+				"disk_corrupt_total",
+				counter,
+				"Shards found damaged on the disk.",
+				|u| u.corrupt,
+			),
+			(
+				"disk_scrubbed_bytes_total",
+				counter,
+				"Bytes of the disk the scrub has checked.",
+				|u| u.scrubbed_bytes,
+			),
+		];
+		for (name, kind, help, value) in each {
+			let values: Vec<(String, u64)> = disks
+				.iter()
+				.filter_map(|(path, report)| {
+					let usage = report.usage.as_ref().ok()?;
+					Some((format!("{{disk=\"{path}\"}}"), value(usage)))
+				})
+				.collect();
+			let values: Vec<(&str, u64)> = values.iter().map(|(l, v)| (l.as_str(), *v)).collect();
+			family(name, kind, help, &values);
 		}
 		text
 	}

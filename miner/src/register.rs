@@ -72,11 +72,11 @@ pub fn params(config: &Config, overrides: &Overrides) -> Result<NodeParams, Mine
 			"the host name has {len} bytes; choose one of 1 to {MAX_HOST_LEN} bytes"
 		)));
 	}
-	let capacity = overrides.capacity.unwrap_or(config.store.capacity);
-	if capacity > config.store.capacity {
+	let total = config.store.total();
+	let capacity = overrides.capacity.unwrap_or(total);
+	if capacity > total {
 		return Err(MinerError::Input(format!(
-			"{capacity} is more than the store may take ({}): raise store.capacity in config.toml, or declare less",
-			config.store.capacity
+			"{capacity} is more than the disks may take ({total}): raise store.capacity in config.toml, or declare less"
 		)));
 	}
 	let addresses = if overrides.addresses.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::{error::MinerError, metrics::Metrics};
 use arion_grid::{BoxFuture, PutAck, ServiceError, ShardService, Status};
-use arion_shard_store::{PutOutcome, ShardStore, StoreError};
+use arion_shard_store::{PutOutcome, StoreError, StoreSet};
 use bytes::Bytes;
 use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
 use std::sync::{
@@ -37,7 +37,7 @@ impl Failpoint {
 
 /// The miner's side of the shard protocol.
 pub struct MinerService {
-	store: Arc<ShardStore>,
+	store: Arc<StoreSet>,
 	metrics: Arc<Metrics>,
 	/// Store operations that may run at the same time; further requests wait, and the transport
 	/// bounds how many those can be.
@@ -48,7 +48,7 @@ pub struct MinerService {
 impl MinerService {
 	/// Serves `store` with at most `jobs` operations at a time.
 	pub fn new(
-		store: Arc<ShardStore>,
+		store: Arc<StoreSet>,
 		metrics: Arc<Metrics>,
 		jobs: usize,
 		failpoint: Option<Failpoint>,
@@ -65,7 +65,7 @@ impl MinerService {
 	/// even if the asker has gone by then.
 	async fn blocking<T: Send + 'static>(
 		&self,
-		job: impl FnOnce(&ShardStore) -> Result<T, StoreError> + Send + 'static,
+		job: impl FnOnce(&StoreSet) -> Result<T, StoreError> + Send + 'static,
 	) -> Result<T, ServiceError> {
 		let closing = |_| ServiceError::new(Status::Busy, "the node is stopping");
 		let permit = self.jobs.clone().acquire_owned().await.map_err(closing)?;

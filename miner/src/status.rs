@@ -7,10 +7,10 @@ use crate::{
 	size::ByteSize,
 	MinerError,
 };
-use arion_shard_store::Usage;
+use arion_shard_store::{DiskReport, StoreSet, Usage};
 use hippius_primitives::{Epoch, NodeIndex};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// What a daemon says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,11 +55,73 @@ pub struct StoreStatus {
 	pub corrupt: u64,
 	/// Volumes closed by an I/O error since start.
 	pub sealed: u64,
+	/// Each disk.
+	pub disks: Vec<DiskStatus>,
 }
 
-impl From<Usage> for StoreStatus {
-	fn from(usage: Usage) -> Self {
+/// One disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskStatus {
+	/// Its directory.
+	pub path: PathBuf,
+	/// `ok`, `failing` (in use, has refused a read or write since start) or `failed` (left out).
+	pub state: String,
+	/// Why it is not `ok`, if there is more to say than the counts.
+	pub error: Option<String>,
+	/// Most its volumes may take, in bytes; 0 if it is left out, as all below.
+	pub capacity: u64,
+	/// What its live records take, in bytes.
+	pub used: u64,
+	/// What can still be written, in bytes.
+	pub free: u64,
+	/// Live shard records.
+	pub shards: u64,
+	/// Volumes closed by an I/O error since start.
+	pub sealed: u64,
+	/// Reads refused since start.
+	pub read_errors: u64,
+	/// Passes the scrub has done since the store was made.
+	pub scrub_passes: u64,
+	/// Unix seconds at which the current scrub pass began; 0 before the first has ended.
+	pub scrub_began: u64,
+	/// Volume the scrub is at; 0 at the start of a pass.
+	pub scrub_volume: u32,
+	/// Volumes on the disk.
+	pub volumes: u64,
+}
+
+impl From<DiskReport> for DiskStatus {
+	fn from(report: DiskReport) -> Self {
+		let state = report.state().name().to_owned();
+		let (usage, error) = match report.usage {
+			Ok(usage) => (usage, report.fault),
+			Err(error) => (Usage::default(), Some(error)),
+		};
+		let scrub = report.scrub.unwrap_or_default();
 		Self {
+			path: report.path,
+			state,
+			error: error.map(|error| error.to_string()),
+			capacity: usage.capacity,
+			used: usage.used,
+			free: usage.free,
+			shards: usage.shards,
+			sealed: usage.sealed,
+			read_errors: usage.read_errors,
+			scrub_passes: scrub.passes,
+			scrub_began: scrub.began,
+			scrub_volume: scrub.volume,
+			volumes: usage.volumes,
+		}
+	}
+}
+
+impl StoreStatus {
+	/// What the store says of itself.
+	pub fn of(store: &StoreSet) -> Self {
+		let usage = store.usage();
+		Self {
+			disks: store.disks().into_iter().map(Into::into).collect(),
 			capacity: usage.capacity,
 			allocated: usage.allocated,
 			used: usage.used,
@@ -127,6 +189,23 @@ impl fmt::Display for Status {
 				f,
 				"damage     {corrupt} shards, {sealed} volumes sealed: check the disk"
 			)?;
+		}
+		for disk in &self.store.disks {
+			writeln!(
+				f,
+				"disk       {}: {}, {} of {} used, {} free, scrub pass {} at volume {} of {}",
+				disk.path.display(),
+				disk.state,
+				short(disk.used),
+				short(disk.capacity),
+				short(disk.free),
+				disk.scrub_passes + 1,
+				disk.scrub_volume,
+				disk.volumes,
+			)?;
+			if let Some(error) = &disk.error {
+				writeln!(f, "           {error}")?;
+			}
 		}
 		write!(f, "up         {} s", self.uptime_seconds)
 	}

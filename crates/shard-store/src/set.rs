@@ -188,9 +188,7 @@ impl StoreSet {
 					path: member.path.clone(),
 					usage: store.map(ShardStore::usage).map_err(Clone::clone),
 					fault: member.fault().clone(),
-					scrub: store
-						.ok()
-						.and_then(|store| store.scrub_progress().ok()),
+					scrub: store.ok().and_then(|store| store.scrub_progress().ok()),
 				}
 			})
 			.collect()

@@ -114,9 +114,8 @@ pub fn config() -> Config {
 			public: Vec::new(),
 		},
 		store: StoreSection {
-			capacity: ByteSize(64 << 20),
-			volume_size: Some(ByteSize(16 << 20)),
 			jobs: 8,
+			..StoreSection::single(ByteSize(64 << 20), Some(ByteSize(16 << 20)))
 		},
 		control: ControlSection {
 			listen: "127.0.0.1:0".parse().unwrap(),
