@@ -24,6 +24,36 @@ pub mod call {
 		name: "register_node",
 		closed: true,
 	};
+	/// `update_node(node: NodeIndex, params: NodeParams)`.
+	pub const UPDATE_NODE: Call = Call {
+		pallet: "Registry",
+		name: "update_node",
+		closed: true,
+	};
+	/// `announce_key(node: NodeIndex, new_key: NodeKey, proof: KeyProof)`.
+	pub const ANNOUNCE_KEY: Call = Call {
+		pallet: "Registry",
+		name: "announce_key",
+		closed: true,
+	};
+	/// `activate_key(node: NodeIndex)`.
+	pub const ACTIVATE_KEY: Call = Call {
+		pallet: "Registry",
+		name: "activate_key",
+		closed: true,
+	};
+	/// `start_exit(node: NodeIndex)`.
+	pub const START_EXIT: Call = Call {
+		pallet: "Registry",
+		name: "start_exit",
+		closed: true,
+	};
+	/// `claim_exit(node: NodeIndex)`.
+	pub const CLAIM_EXIT: Call = Call {
+		pallet: "Registry",
+		name: "claim_exit",
+		closed: true,
+	};
 	/// `transfer_keep_alive(dest: MultiAddress, value: Compact<u128>)`.
 	pub const TRANSFER: Call = Call {
 		pallet: "Balances",
@@ -37,7 +67,16 @@ pub mod call {
 		closed: false,
 	};
 	/// All of them.
-	pub const ALL: [&Call; 3] = [&REGISTER_NODE, &TRANSFER, &BATCH_ALL];
+	pub const ALL: [&Call; 8] = [
+		&REGISTER_NODE,
+		&UPDATE_NODE,
+		&ANNOUNCE_KEY,
+		&ACTIVATE_KEY,
+		&START_EXIT,
+		&CLAIM_EXIT,
+		&TRANSFER,
+		&BATCH_ALL,
+	];
 }
 
 /// Storage values, and maps with one key.
@@ -81,8 +120,29 @@ pub mod storage {
 		name: "Account",
 		action: "reading System.Account",
 	};
-	/// All of them.
-	pub const ALL: [&Entry; 5] = [
+	/// `NodeIndex -> NodeInfo`, which is [`crate::NodeDetails`].
+	pub const NODES: Entry = Entry {
+		pallet: "Registry",
+		name: "Nodes",
+		action: "reading Registry.Nodes",
+	};
+	/// `AccountId -> Vec<IdAmount<RuntimeHoldReason, u128>>`. Not compared: it changes with every
+	/// pallet that holds something.
+	pub const HOLDS: Entry = Entry {
+		pallet: "Balances",
+		name: "Holds",
+		action: "reading Balances.Holds",
+	};
+	/// `u64`, no key: milliseconds of Unix time.
+	pub const TIMESTAMP: Entry = Entry {
+		pallet: "Timestamp",
+		name: "Now",
+		action: "reading Timestamp.Now",
+	};
+	/// All that are compared.
+	pub const ALL: [&Entry; 7] = [
+		&NODES,
+		&TIMESTAMP,
 		&NODE_BY_KEY,
 		&PROOF_SEQUENCE,
 		&MAP_HASH,
@@ -181,7 +241,7 @@ fn same(
 mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
-	use crate::{sign_registration, submit};
+	use crate::{node, sign_registration, submit, NodeDetails};
 	use codec::Encode;
 	use hippius_primitives::{registration::NodeParams, NodeAddress, NodeKey};
 	use subxt::{
@@ -226,7 +286,7 @@ mod tests {
 			],
 		};
 		let proof = sign_registration(&key, [1; 32], [2; 32], &params, 5, 99);
-		let node = NodeKey(key.verifying_key().to_bytes());
+		let key_of_node = NodeKey(key.verifying_key().to_bytes());
 		let metadata = ours();
 		let config = SubstrateConfig::builder()
 			.set_genesis_hash([1; 32].into())
@@ -243,13 +303,38 @@ mod tests {
 		let calls = [
 			(
 				&call::REGISTER_NODE,
-				submit::register(node, &params, &proof),
-				(node, &params, &proof).encode(),
+				submit::register(key_of_node, &params, &proof),
+				(key_of_node, &params, &proof).encode(),
 			),
 			(
 				&call::TRANSFER,
 				submit::transfer([7; 32], 12),
 				(0u8, [7u8; 32], codec::Compact(12u128)).encode(),
+			),
+			(
+				&call::UPDATE_NODE,
+				node::update_node(8, &params),
+				(8u32, &params).encode(),
+			),
+			(
+				&call::ANNOUNCE_KEY,
+				node::announce_key(8, key_of_node, &proof),
+				(8u32, key_of_node, &proof).encode(),
+			),
+			(
+				&call::ACTIVATE_KEY,
+				node::of_node(&call::ACTIVATE_KEY, 8),
+				8u32.encode(),
+			),
+			(
+				&call::START_EXIT,
+				node::of_node(&call::START_EXIT, 8),
+				8u32.encode(),
+			),
+			(
+				&call::CLAIM_EXIT,
+				node::of_node(&call::CLAIM_EXIT, 8),
+				8u32.encode(),
 			),
 		];
 		for (item, payload, arguments) in calls {
@@ -264,5 +349,47 @@ mod tests {
 			}
 			assert!(rest.is_empty(), "{}", item.name);
 		}
+	}
+
+	/// What the runtime writes is what we read: each type is taken apart with the runtime's own.
+	#[test]
+	fn storage_is_what_we_decode() {
+		let details = NodeDetails {
+			family: [1; 32],
+			key: NodeKey([2; 32]),
+			next_key: Some((NodeKey([3; 32]), 77)),
+			zone: 4,
+			host: b"rack".to_vec(),
+			capacity: 5,
+			addresses: vec![NodeAddress::V4 {
+				ip: [127, 0, 0, 1],
+				port: 1,
+			}],
+			status: hippius_primitives::registration::NodeStatus::Draining,
+			registered_at: 6,
+			deposit: 7,
+			stake: 8,
+			claimable_at: Some(9),
+		};
+		let metadata = ours();
+		let registry = metadata.pallet_by_name("Registry").unwrap();
+		let holds: Vec<((u8, u8), u128)> = vec![((registry.call_index(), 1), 5)];
+		for (item, bytes) in [
+			(&storage::NODES, details.encode()),
+			(&storage::TIMESTAMP, 1u64.encode()),
+			(&storage::HOLDS, holds.encode()),
+		] {
+			let pallet = metadata.pallet_by_name(item.pallet).unwrap();
+			let entry = pallet.storage().unwrap().entry_by_name(item.name).unwrap();
+			let mut rest = &bytes[..];
+			let value = decode_as_type(&mut rest, entry.value_ty(), metadata.types()).unwrap();
+			assert!(rest.is_empty(), "{}", item.name);
+			if item.name == storage::HOLDS.name {
+				let text = format!("{value:?}");
+				assert!(text.contains("CapacityStake"), "{text}");
+			}
+		}
+		let babe = metadata.pallet_by_name("Babe").unwrap();
+		assert!(babe.constant_by_name("ExpectedBlockTime").is_some());
 	}
 }

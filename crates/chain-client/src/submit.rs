@@ -34,7 +34,7 @@ pub(crate) type Call = StaticPayload<Vec<Static<Encoded>>>;
 pub(crate) type InBlock =
 	TransactionInBlock<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
 
-fn payload(call: &call::Call, arguments: Vec<Vec<u8>>) -> Call {
+pub(crate) fn payload(call: &call::Call, arguments: Vec<Vec<u8>>) -> Call {
 	let arguments = arguments
 		.into_iter()
 		.map(|bytes| Static(Encoded(bytes)))
@@ -112,7 +112,7 @@ impl ChainClient {
 	}
 
 	/// Signs, submits and waits; the state at the block that holds the transaction.
-	async fn submit(
+	pub(crate) async fn submit(
 		&self,
 		signer: &Keypair,
 		call: &Call,

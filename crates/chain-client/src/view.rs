@@ -177,6 +177,18 @@ impl ChainView {
 		Ok(entry.map_or(0, |entry| entry.free))
 	}
 
+	/// The number calls and errors of a pallet begin with.
+	pub(crate) fn pallet_index(&self, pallet: &str) -> Option<u8> {
+		Some(self.at.metadata_ref().pallet_by_name(pallet)?.call_index())
+	}
+
+	/// A constant of the runtime.
+	pub(crate) fn constant<V: Decode>(&self, pallet: &str, name: &str) -> Option<V> {
+		let metadata = self.at.metadata_ref();
+		let constant = metadata.pallet_by_name(pallet)?.constant_by_name(name)?;
+		V::decode_all(&mut constant.value()).ok()
+	}
+
 	/// Calls a runtime API and decodes the answer, to its last byte.
 	async fn call<R: Decode>(
 		&self,
@@ -194,7 +206,7 @@ impl ChainView {
 	}
 
 	/// Reads one entry of a storage map.
-	async fn entry<V: Decode>(
+	pub(crate) async fn entry<V: Decode>(
 		&self,
 		entry: &storage::Entry,
 		key: impl Encode,
@@ -202,7 +214,7 @@ impl ChainView {
 		self.read(entry, vec![Static(Encoded(key.encode()))]).await
 	}
 
-	async fn read<V: Decode>(
+	pub(crate) async fn read<V: Decode>(
 		&self,
 		entry: &storage::Entry,
 		keys: Vec<Static<Encoded>>,
