@@ -141,9 +141,15 @@ pub struct GetConfig {
 	pub prefetch: usize,
 	/// Stripes fetched at a time by all downloads; each takes up to 40 MiB.
 	pub stripes_in_memory: usize,
-	/// When nothing arrived for this many milliseconds, further miners are asked; grows with
-	/// the time shards take.
+	/// A miner of whose speed nothing is known is late after this many milliseconds; none counts
+	/// as stalled sooner.
 	pub hedge_ms: u64,
+	/// Bytes that may be fetched beyond those needed, because miners are late, per hundred needed.
+	/// 0 never asks another miner before one has failed or stalled.
+	pub hedge_percent: u32,
+	/// Asks all 30 miners of a stripe at once and takes the fastest ten: fast, and up to three
+	/// times the traffic.
+	pub turbo: bool,
 	/// A stripe that cannot be completed within this many milliseconds fails.
 	pub stripe_timeout_ms: u64,
 }
@@ -154,6 +160,8 @@ impl Default for GetConfig {
 			prefetch: 2,
 			stripes_in_memory: 6,
 			hedge_ms: 250,
+			hedge_percent: 20,
+			turbo: false,
 			stripe_timeout_ms: 30_000,
 		}
 	}
@@ -232,6 +240,9 @@ impl Config {
 		if self.get.prefetch > 64 {
 			return refuse("get.prefetch", "must be at most 64");
 		}
+		if self.get.hedge_percent > 200 {
+			return refuse("get.hedge_percent", "must be at most 200");
+		}
 		let waits = [
 			("grid.idle_timeout_ms", self.grid.idle_timeout_ms),
 			("grid.dial_timeout_ms", self.grid.dial_timeout_ms),
@@ -307,6 +318,7 @@ mod tests {
 			("[put]\nparallel_stripes = 0", "put.parallel_stripes"),
 			("[get]\nprefetch = 65", "get.prefetch"),
 			("[get]\nhedge_ms = 0", "get.hedge_ms"),
+			("[get]\nhedge_percent = 201", "get.hedge_percent"),
 			("[put]\nroot_refs = 0", "put.root_refs"),
 			("[grid]\navoid_ms = 99999999999", "grid.avoid_ms"),
 		] {

@@ -4,7 +4,7 @@ use crate::{
 	catalog::{Catalog, CatalogError, Entry},
 	cluster::ClusterSource,
 	config::{Config, PutConfig},
-	fetch::Fetcher,
+	fetch::{Fetcher, PeerEstimate},
 	metrics::Metrics,
 	peers::Peers,
 	push::Pusher,
@@ -131,6 +131,17 @@ impl Gateway {
 	/// What is remembered of miners.
 	pub fn peers(&self) -> &Peers {
 		&self.peers
+	}
+
+	/// Bytes that may be fetched now beyond those needed.
+	pub fn hedge_budget(&self) -> u64 {
+		self.fetcher.budget_left()
+	}
+
+	/// What is known of the miners' speed, slowest first, at most `most` of them; and by how much
+	/// waits are stretched at present because requests were sent in vain, from 1.
+	pub fn estimates(&self, most: usize) -> (Vec<PeerEstimate>, f64) {
+		self.fetcher.estimates(most)
 	}
 
 	/// At most `limit` catalog entries in order of id, after the one given.

@@ -2,24 +2,28 @@
 
 use crate::{
 	error::{GetError, Part},
-	fetch::{Gathered, Wanted},
+	fetch::{Gathered, SlotRange, Wanted},
 	gateway::{Address, Gateway},
+	metrics::Metrics,
 	root::Object,
 };
-use arion_erasure::{Codec, ShardSet};
-use arion_object::{Manifest, OpenError, Piece, RangePlan, StripeError, StripeOpener, StripeRef};
+use arion_erasure::{Codec, CodecError, ShardSet, StripeCodec};
+use arion_object::{Manifest, Piece, StripeError, StripeRef};
 use bytes::Bytes;
 use futures_util::{
 	future::BoxFuture,
 	stream::{self, Stream},
 	FutureExt, StreamExt, TryStreamExt,
 };
-use hippius_primitives::{coding::shard_len, DATA_SHARDS};
+use hippius_primitives::{coding::shard_len, DATA_SHARDS, TOTAL_SHARDS};
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 use tokio_util::task::AbortOnDropHandle;
 
 /// References of stripes read at a time where they are stored in stripes themselves.
 const REFS_AT_ONCE: usize = 1024;
+
+/// Bytes that are verified together.
+const GROUP: usize = 16 * 1024;
 
 /// What is left to read of a level.
 struct Cursor {
@@ -163,48 +167,27 @@ impl Gateway {
 		let plan = opener
 			.plan_range(piece.stripe, piece.range.clone())
 			.map_err(|cause| GetError::Open { part, cause })?;
-		let slots =
-			ShardSet::from_slots(plan.shard_parts().iter().map(|part| usize::from(part.slot)))
-				.map_err(|cause| GetError::Stripe {
-					part,
-					cause: StripeError::Codec(cause),
-				})?;
-		let max_len = usize::try_from(reference.len)
-			.ok()
-			.and_then(shard_len)
-			.unwrap_or(0);
+		let parts: Vec<SlotRange> = plan
+			.shard_parts()
+			.into_iter()
+			.map(|part| SlotRange {
+				slot: part.slot.into(),
+				range: part.range,
+			})
+			.collect();
 		let memory = self
 			.get_memory
 			.clone()
 			.acquire_owned()
 			.await
 			.map_err(|_| GetError::Stopping)?;
-		let wanted = Wanted {
-			part,
-			stripe: reference.id(),
-			shards: reference.shards,
-			max_len,
-			epoch: Some(reference.epoch),
-			slots: if slots.len() < DATA_SHARDS {
-				slots
-			} else {
-				ShardSet::EMPTY
-			},
-		};
-		let shards = self.fetcher.gather(&wanted).await?;
+		let sources = self.gather_parts(part, &reference, parts).await?;
 		let metrics = self.metrics.clone();
 		let plain = self
 			.compute(move || {
-				let plain = match direct(&plan, &shards) {
-					Some(sealed) => opener.open_part(&plan, &sealed),
-					None => {
-						metrics.stripes_decoded.add(1);
-						let sealed = decode(&reference, &shards)
-							.map_err(|cause| GetError::Stripe { part, cause })?;
-						open_range(&opener, &piece, &sealed)
-					}
-				};
-				drop(shards);
+				let sealed = assemble(sources, &metrics)
+					.map_err(|cause| GetError::Stripe { part, cause })?;
+				let plain = opener.open_part(&plan, &sealed);
 				drop(memory);
 				plain.map_err(|cause| GetError::Open { part, cause })
 			})
@@ -215,24 +198,140 @@ impl Gateway {
 			.add(if level == 0 { plain.len() } else { 0 });
 		Ok(plain.into())
 	}
-}
 
-/// The sealed bytes of a plan straight from data shards, if all it needs are there.
-fn direct(plan: &RangePlan, shards: &Gathered) -> Option<Vec<u8>> {
-	let mut sealed = Vec::with_capacity(plan.sealed.len());
-	for part in plan.shard_parts() {
-		let shard = shards.get(usize::from(part.slot))?.as_ref()?;
-		sealed.extend_from_slice(shard.get(part.range)?);
+	/// Fetches the bytes of these data shards, each group of them that has columns in common at
+	/// once: as many as they are if all goes well, or the same columns of ten others.
+	async fn gather_parts(
+		&self,
+		part: Part,
+		reference: &StripeRef,
+		parts: Vec<SlotRange>,
+	) -> Result<Vec<Assembly>, GetError> {
+		let stripe_len = usize::try_from(reference.len).unwrap_or(usize::MAX);
+		let Some(shard_len) = shard_len(stripe_len) else {
+			let cause = StripeError::Codec(CodecError::StripeLength { len: stripe_len });
+			return Err(GetError::Stripe { part, cause });
+		};
+		let gathers = groups(parts, shard_len)
+			.into_iter()
+			.map(|group| async move {
+				let wanted = Wanted {
+					part,
+					stripe: reference.id(),
+					shards: reference.shards,
+					shard_len: Some(shard_len),
+					epoch: Some(reference.epoch),
+					parts: match group.len() {
+						DATA_SHARDS => Vec::new(),
+						_ => group.iter().map(|part| part.aligned(shard_len)).collect(),
+					},
+				};
+				let gathered = self.fetcher.gather(&wanted).await?;
+				Ok::<_, GetError>(Assembly {
+					parts: group,
+					gathered,
+					shard_len,
+				})
+			});
+		futures_util::future::try_join_all(gathers).await
 	}
-	Some(sealed)
 }
 
-/// A stripe's sealed bytes from any ten shards. Their hashes were checked when they arrived.
-fn decode(reference: &StripeRef, shards: &Gathered) -> Result<Vec<u8>, StripeError> {
-	let len = usize::try_from(reference.len).unwrap_or(usize::MAX);
-	Ok(Codec::shared().reconstruct_data(shards, len)?)
+impl SlotRange {
+	/// The whole groups that contain the range: what can be verified, and so what is fetched.
+	fn aligned(&self, shard_len: usize) -> Self {
+		let start = self.range.start / GROUP * GROUP;
+		let end = self.range.end.next_multiple_of(GROUP).min(shard_len);
+		Self {
+			slot: self.slot,
+			range: start..end,
+		}
+	}
 }
 
-fn open_range(opener: &StripeOpener, piece: &Piece, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-	opener.open_range(piece.stripe, sealed, piece.range.clone())
+/// Parts that are fetched together. The end of one shard and the beginning of the next have no
+/// columns in common: should both have to be computed, that is less work for each alone.
+fn groups(parts: Vec<SlotRange>, shard_len: usize) -> Vec<Vec<SlotRange>> {
+	match parts.as_slice() {
+		[a, b] if a.aligned(shard_len).range.start >= b.aligned(shard_len).range.end => {
+			parts.into_iter().map(|part| vec![part]).collect()
+		}
+		[] => Vec::new(),
+		_ => vec![parts],
+	}
+}
+
+/// Parts of data shards and what they are made from.
+struct Assembly {
+	parts: Vec<SlotRange>,
+	gathered: Gathered,
+	shard_len: usize,
+}
+
+/// All parts one after the other. Those that are not here are computed from the same columns of ten
+/// other shards; hashes were checked when bytes arrived.
+fn assemble(sources: Vec<Assembly>, metrics: &Metrics) -> Result<Vec<u8>, StripeError> {
+	let lens = sources.iter().flat_map(|source| &source.parts);
+	let mut sealed = Vec::with_capacity(lens.map(|part| part.range.len()).sum());
+	let mut decoded = false;
+	for source in &sources {
+		let missing = source
+			.parts
+			.iter()
+			.filter(|part| source.gathered.get(part.slot, &part.range).is_none());
+		let missing = ShardSet::from_slots(missing.map(|part| part.slot))?;
+		let computed = match missing.is_empty() {
+			true => Vec::new(),
+			false => source.compute(missing)?,
+		};
+		decoded |= !missing.is_empty();
+		let columns = &source.gathered.columns;
+		for part in &source.parts {
+			if let Some(bytes) = source.gathered.get(part.slot, &part.range) {
+				sealed.extend_from_slice(&bytes);
+				continue;
+			}
+			let at = missing.iter().position(|slot| slot == part.slot);
+			let range = part.range.start.saturating_sub(columns.start)
+				..part.range.end.saturating_sub(columns.start);
+			let column = at.and_then(|at| computed.get(at));
+			let bytes = column.and_then(|column| column.get(range));
+			sealed.extend_from_slice(bytes.ok_or(CodecError::ColumnRange {
+				start: part.range.start,
+				end: part.range.end,
+				shard_len: source.shard_len,
+			})?);
+		}
+	}
+	if decoded {
+		metrics.stripes_decoded.add(1);
+	}
+	Ok(sealed)
+}
+
+impl Assembly {
+	/// The columns of these slots, in order, from those of ten others.
+	fn compute(&self, missing: ShardSet) -> Result<Vec<Vec<u8>>, StripeError> {
+		let columns = &self.gathered.columns;
+		let pieces: Vec<(usize, Bytes)> = (0..TOTAL_SHARDS)
+			.filter_map(|slot| Some((slot, self.gathered.get(slot, columns)?)))
+			.collect();
+		let present = ShardSet::from_slots(pieces.iter().map(|(slot, _)| *slot))?;
+		let codec = Codec::shared();
+		let plan = codec.plan(present, missing)?;
+		let sources = plan.sources().map(|slot| {
+			let piece = pieces.iter().find(|(other, _)| *other == slot);
+			piece.map_or(&[][..], |(_, bytes)| &bytes[..])
+		});
+		let mut computed = vec![vec![0; columns.len()]; missing.len()];
+		let mut outputs: Vec<&mut [u8]> = computed.iter_mut().map(Vec::as_mut_slice).collect();
+		codec.recover_columns(
+			&plan,
+			self.shard_len,
+			columns.clone(),
+			&sources,
+			&mut outputs,
+		)?;
+		Ok(computed)
+	}
 }

@@ -28,6 +28,7 @@ mod root;
 pub mod run;
 
 pub use error::{Fault, GetError, Part, PutError};
+pub use fetch::{PathKind, PeerEstimate};
 pub use gateway::{Address, AddressError, Gateway};
 pub use put::{Label, Stored};
 pub use root::Object;

@@ -40,12 +40,22 @@ counters! {
 	shards_unplaced,
 	/// Shards fetched from miners.
 	shards_fetched,
-	/// Bytes of shards fetched from miners.
+	/// Bytes of shards fetched from miners, the wasted ones included.
 	shard_bytes_fetched,
 	/// Requests for shards that failed.
 	shard_requests_failed,
 	/// Requests sent because earlier ones were slow.
 	hedged_requests,
+	/// Times that such a request was not sent because the budget of extra bytes was spent.
+	hedges_refused,
+	/// Requests that moved nothing for so long that they counted as failed.
+	stalled_requests,
+	/// Requests sent only to see how a miner does.
+	probe_requests,
+	/// Requests cancelled because enough had come from others.
+	requests_cancelled,
+	/// Bytes fetched from miners that were not needed in the end.
+	wasted_bytes,
 	/// Stripes that had to be decoded because a data shard was missing.
 	stripes_decoded,
 	/// Searches for shards that were not where the map says.

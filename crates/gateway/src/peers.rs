@@ -6,8 +6,9 @@ use hippius_primitives::NodeKey;
 use std::{
 	collections::HashMap,
 	sync::{Arc, Mutex, PoisonError},
-	time::{Duration, Instant},
+	time::Duration,
 };
+use tokio::time::Instant;
 
 /// Nodes remembered; beyond it the memory is emptied rather than grown.
 const MOST_REMEMBERED: usize = 65_536;
@@ -19,6 +20,8 @@ const MOST_DOUBLINGS: u32 = 4;
 pub enum Standing {
 	/// Nothing speaks against it.
 	Good,
+	/// It failed or stalled some time ago and has not shown since that it is well.
+	Unproven,
 	/// Others were faster a moment ago.
 	Slow,
 	/// It could not be reached, or broke off, a moment ago.
@@ -67,7 +70,8 @@ impl Peers {
 		let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
 		match memory.get(key) {
 			Some(entry) if entry.until > Instant::now() => entry.standing,
-			_ => Standing::Good,
+			Some(_) => Standing::Unproven,
+			None => Standing::Good,
 		}
 	}
 
@@ -81,13 +85,34 @@ impl Peers {
 	/// The node did what was asked.
 	pub fn worked(&self, key: &NodeKey) {
 		let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-		// Wrong bytes are not made good by right ones.
+		// Wrong bytes are not made good by right ones, only by time.
+		let now = Instant::now();
 		if memory
 			.get(key)
-			.is_some_and(|entry| entry.standing != Standing::Quarantined)
+			.is_some_and(|entry| entry.standing != Standing::Quarantined || entry.until <= now)
 		{
 			memory.remove(key);
 		}
+	}
+
+	/// Whether an unproven node may be tried now. If so, it is taken for as bad as it was until it
+	/// [worked](Self::worked), so that it is tried by one at a time, and less and less often.
+	pub fn take_probe(&self, key: &NodeKey) -> bool {
+		let now = Instant::now();
+		let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+		let Some(entry) = memory.get_mut(key) else {
+			return true;
+		};
+		if entry.until > now {
+			return false;
+		}
+		if entry.standing == Standing::Quarantined {
+			// Served its time; wrong bytes bring it back.
+			entry.standing = Standing::Slow;
+		}
+		entry.until = now + self.avoidance(entry.failures);
+		entry.failures = entry.failures.saturating_add(1);
+		true
 	}
 
 	/// The node stalled: it had its chance and others were faster.
@@ -103,6 +128,10 @@ impl Peers {
 		} else if error.status().is_none() {
 			self.remember(key, Standing::Down);
 		}
+	}
+
+	fn avoidance(&self, failures: u32) -> Duration {
+		self.avoid * 2u32.pow(failures.min(MOST_DOUBLINGS))
 	}
 
 	fn remember(&self, key: &NodeKey, standing: Standing) {
@@ -121,7 +150,7 @@ impl Peers {
 		});
 		let wait = match standing {
 			Standing::Quarantined => self.quarantine,
-			_ => self.avoid * 2u32.pow(entry.failures.min(MOST_DOUBLINGS)),
+			_ => self.avoidance(entry.failures),
 		};
 		// Many requests to one dead node fail together: that is one failure.
 		if entry.until <= now {

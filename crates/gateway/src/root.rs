@@ -7,12 +7,10 @@ use crate::{
 	fetch::Wanted,
 	gateway::Gateway,
 };
-use arion_erasure::ShardSet;
 use arion_object::{decode_root, read_root, Manifest, ObjectId, ObjectKey};
+use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use hippius_primitives::{
-	coding::SHARD_LEN, Epoch, ShardMeta, StripeId, DATA_SHARDS, TOTAL_SHARDS,
-};
+use hippius_primitives::{Epoch, ShardMeta, StripeId, DATA_SHARDS, TOTAL_SHARDS};
 use std::{collections::HashSet, time::Duration};
 
 /// How long a node may take to describe a stripe.
@@ -53,11 +51,16 @@ impl Gateway {
 			part: Part::Root,
 			stripe: id.0,
 			shards: meta.shards,
-			max_len: SHARD_LEN,
+			shard_len: None,
 			epoch: Some(epoch),
-			slots: ShardSet::EMPTY,
+			parts: Vec::new(),
 		};
-		let shards = self.fetcher.gather(&wanted).await?;
+		let gathered = self.fetcher.gather(&wanted).await?;
+		let shards: Vec<Option<Bytes>> = gathered
+			.pieces
+			.into_iter()
+			.map(|piece| piece.map(|piece| piece.bytes))
+			.collect();
 		let manifest = self
 			.compute({
 				let key = key.clone();

@@ -4,12 +4,17 @@ use super::{answer::Failure, Shared};
 use axum::{extract::State, http::header, response::IntoResponse, Json};
 use std::sync::Arc;
 
+/// Miners whose speed the status shows, slowest first.
+const SHOWN: usize = 10;
+
 /// `GET /v1/status`
 pub(crate) async fn status(
 	State(shared): State<Arc<Shared>>,
 ) -> Result<Json<serde_json::Value>, Failure> {
 	let gateway = &shared.gateway;
 	let layout = gateway.cluster().current();
+	let metrics = gateway.metrics();
+	let (slowest, caution) = gateway.estimates(SHOWN);
 	Ok(Json(serde_json::json!({
 		"version": env!("CARGO_PKG_VERSION"),
 		"node_key": gateway.peers().grid().node_key().to_string(),
@@ -22,6 +27,15 @@ pub(crate) async fn status(
 		"objects": gateway.count().await?,
 		"connections": gateway.peers().grid().open_connections(),
 		"nodes_avoided": gateway.peers().not_good(),
+		"reads": {
+			"fetched_bytes": metrics.shard_bytes_fetched.get(),
+			"wasted_bytes": metrics.wasted_bytes.get(),
+			"hedged": metrics.hedged_requests.get(),
+			"cancelled": metrics.requests_cancelled.get(),
+			"hedge_budget": gateway.hedge_budget(),
+			"caution": caution,
+			"slowest": slowest,
+		},
 	})))
 }
 
@@ -51,6 +65,11 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoRespo
 			"nodes_avoided",
 			"Nodes that failed or stalled lately.",
 			count(gateway.peers().not_good()),
+		),
+		(
+			"hedge_budget_bytes",
+			"Bytes that may be fetched now beyond those needed.",
+			gateway.hedge_budget(),
 		),
 		(
 			"connections",

@@ -29,6 +29,7 @@ use std::{
 		Arc,
 	},
 };
+use tokio::sync::watch;
 
 pub const MINERS: u32 = 30;
 const ONE: u32 = 0x1_0000;
@@ -42,6 +43,18 @@ pub struct Service {
 	store: Arc<ShardStore>,
 	pub manner: AtomicU8,
 	pub puts: AtomicUsize,
+	/// Requests taken by a miner that stalls, and how many of them were cancelled.
+	pub stalled: AtomicUsize,
+	pub cancelled: watch::Sender<usize>,
+}
+
+/// Counts when the request it belongs to is dropped.
+struct OnCancel<'a>(&'a watch::Sender<usize>);
+
+impl Drop for OnCancel<'_> {
+	fn drop(&mut self) {
+		self.0.send_modify(|count| *count += 1);
+	}
 }
 
 async fn blocking<T: Send + 'static>(
@@ -89,7 +102,11 @@ impl ShardService for Service {
 					let middle = bytes.len() / 2;
 					bytes[middle] ^= 1;
 				}
-				STALLS => std::future::pending::<()>().await,
+				STALLS => {
+					self.stalled.fetch_add(1, Ordering::Relaxed);
+					let _cancelled = OnCancel(&self.cancelled);
+					std::future::pending::<()>().await;
+				}
 				_ => {}
 			}
 			Ok(Some(bytes.into()))
@@ -123,7 +140,7 @@ pub struct Miner {
 	grid: Option<Arc<Grid>>,
 	pub service: Arc<Service>,
 	pub folder: PathBuf,
-	node: Node,
+	pub node: Node,
 }
 
 /// The whole network. Node `i` is in zone `i / 5`, family `i % 10`.
@@ -199,6 +216,7 @@ impl Network {
 	pub fn calm_gateway(&self, name: &str) -> Arc<Gateway> {
 		let mut config = Config::default();
 		config.get.hedge_ms = 3_600_000;
+		config.get.hedge_percent = 0;
 		config.get.stripe_timeout_ms = 3_600_000;
 		self.gateway_of(name, self.cluster(), config)
 	}
@@ -254,6 +272,8 @@ impl Miner {
 			store,
 			manner: AtomicU8::new(HONEST),
 			puts: AtomicUsize::new(0),
+			stalled: AtomicUsize::new(0),
+			cancelled: watch::Sender::new(0),
 		});
 		grid.serve(service.clone()).unwrap();
 		let node = Node {
