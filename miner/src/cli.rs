@@ -1,19 +1,21 @@
 //! The command line.
 
+mod run;
+
+pub use run::Outcome;
+
 use crate::{
+	account::Secret,
 	config::{Config, ControlSection, GridSection, NodeSection, StoreSection},
-	daemon::Daemon,
-	files::BasePath,
-	init, register,
-	service::{Failpoint, FAILPOINT},
+	register::Overrides,
 	size::ByteSize,
-	status, MinerError,
+	MinerError,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hippius_primitives::registration::MAX_HOST_LEN;
-use serde_json::json;
 use std::{net::SocketAddr, path::PathBuf};
-use tokio::signal::unix::{signal, SignalKind};
+
+const DEFAULT_CHAIN: &str = "ws://127.0.0.1:9944";
 
 /// Keeps shards for the Arion storage network and serves them over QUIC.
 ///
@@ -53,21 +55,116 @@ pub enum Command {
 	/// Make a miner: settings, node key, control token. Overwrites nothing.
 	Init(InitArgs),
 	/// Register the node on chain under your family account.
-	Register(RegisterArgs),
+	Register(DeclareArgs),
+	/// Declare changed addresses, capacity or host of a registered node.
+	Update(DeclareArgs),
 	/// Run the miner until SIGTERM or Ctrl-C.
 	Run(RunArgs),
 	/// Ask the running miner for key, addresses, epoch, slots, space and connections.
 	Status(BaseArgs),
+	/// Look at everything a miner needs; says what is wrong and what to do about it. Ends with 0 if
+	/// all is well, 1 with warnings, 2 with errors.
+	Doctor(DoctorArgs),
+	/// Show or replace the node key.
+	#[command(subcommand)]
+	Keys(KeysCommand),
+	/// End a drained node's exit: deposit and stake are given back.
+	Exit(ExitArgs),
 	/// Look at the settings.
 	#[command(subcommand)]
 	Config(ConfigCommand),
+	/// Look after disks.
+	#[command(subcommand)]
+	Disk(DiskCommand),
+}
+
+/// What to do with the node key.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+	/// Print the public keys.
+	Show(BaseArgs),
+	/// Make the next key and announce it on chain; from then on both are valid.
+	Rotate(AccountArgs),
+	/// End the old key when the overlap is over, on chain and here. Can be repeated.
+	Activate(ActivateArgs),
+}
+
+/// What to do with a disk.
+#[derive(Debug, Subcommand)]
+pub enum DiskCommand {
+	/// Take an empty disk in place of the one that was there; the next start makes a store on it.
+	Accept(AcceptArgs),
 }
 
 /// What to do with the settings.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
 	/// Check config.toml; the error names field and remedy.
-	Check(BaseArgs),
+	Check(CheckArgs),
+}
+
+/// Arguments of `config check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+	#[command(flatten)]
+	base: BaseArgs,
+	/// Print all settings in effect, defaults included.
+	#[arg(long)]
+	show: bool,
+}
+
+/// Arguments of `disk accept`.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+	#[command(flatten)]
+	base: BaseArgs,
+	/// The disk's directory, as in config.toml.
+	path: PathBuf,
+}
+
+/// The miner, the chain, and the account that signs.
+#[derive(Debug, Args)]
+pub struct AccountArgs {
+	#[command(flatten)]
+	base: BaseArgs,
+	/// RPC address of a Hippius node.
+	#[arg(long, default_value = DEFAULT_CHAIN, value_name = "URL")]
+	chain: String,
+	#[command(flatten)]
+	secret: SecretArgs,
+}
+
+/// Arguments of `keys activate`.
+#[derive(Debug, Args)]
+pub struct ActivateArgs {
+	#[command(flatten)]
+	account: AccountArgs,
+	/// End the old key before the overlap is over, as for a key that leaked.
+	#[arg(long)]
+	now: bool,
+}
+
+/// Arguments of `exit`.
+#[derive(Debug, Args)]
+pub struct ExitArgs {
+	#[command(flatten)]
+	account: AccountArgs,
+	/// Leave although shards may be nowhere else; repair has to compute them from others.
+	#[arg(long)]
+	abandon: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+	#[command(flatten)]
+	base: BaseArgs,
+	/// RPC address of a Hippius node.
+	#[arg(long, default_value = DEFAULT_CHAIN, value_name = "URL")]
+	chain: String,
+	/// Look at this machine only.
+	#[arg(long, conflicts_with = "chain")]
+	no_chain: bool,
 }
 
 /// The miner's directory.
@@ -106,23 +203,18 @@ pub struct InitArgs {
 	control: SocketAddr,
 }
 
-/// Arguments of `register`.
+/// Arguments of `register` and `update`.
 #[derive(Debug, Args)]
-pub struct RegisterArgs {
+pub struct DeclareArgs {
 	#[command(flatten)]
-	base: BaseArgs,
-	/// RPC address of a Hippius node.
-	#[arg(long, default_value = "ws://127.0.0.1:9944", value_name = "URL")]
-	chain: String,
-	#[command(flatten)]
-	secret: SecretArgs,
+	account: AccountArgs,
 	/// Placement zone [default: from config.toml].
 	#[arg(long)]
 	zone: Option<u8>,
 	/// Name of the machine [default: from config.toml].
 	#[arg(long)]
 	host: Option<String>,
-	/// Capacity to declare, at most that of the store [default: from config.toml].
+	/// Capacity to declare, at most that of the disks [default: from config.toml].
 	#[arg(long)]
 	capacity: Option<ByteSize>,
 	/// Address others reach the node at; repeatable [default: from config.toml].
@@ -161,65 +253,23 @@ pub struct RunArgs {
 	pub log_format: Output,
 }
 
-impl Cli {
-	/// Carries the command out and gives what to print on stdout, if anything.
-	pub async fn run(self) -> Result<Option<String>, MinerError> {
-		let json = self.output == Output::Json;
-		let print = |value: serde_json::Value, text: String| {
-			Ok(Some(if json { value.to_string() } else { text }))
-		};
-		match self.command {
-			Command::Init(args) => {
-				let base = BasePath(args.base.base_path.clone());
-				let key = init::init(&base, &args.config())?;
-				let dir = base.0.display();
-				print(
-					json!({
-						"node_key": key,
-						"base_path": base.0,
-						"config": base.config(),
-						"token_file": base.token(),
-					}),
-					format!(
-						"Made a miner in {dir}\nnode key  {key}\n\nKeep {} safe: it is the node.\n\
-						Next: arion-miner register --base-path {dir} --chain URL --suri-file FILE",
-						base.node_key().display()
-					),
-				)
-			}
-			Command::Register(args) => {
-				let secret = match (args.secret.suri, args.secret.suri_file) {
-					(Some(suri), None) => register::Secret::Suri(suri),
-					(None, Some(file)) => register::Secret::File(file),
-					_ => return Err(MinerError::Input("give --suri or --suri-file".into())),
-				};
-				let overrides = register::Overrides {
-					zone: args.zone,
-					host: args.host,
-					capacity: args.capacity,
-					addresses: args.addresses,
-				};
-				let base = BasePath(args.base.base_path);
-				let done = register::register(&base, &args.chain, &secret, &overrides).await?;
-				let how = if done.already {
-					"is registered already"
-				} else {
-					"is registered"
-				};
-				let text = format!("Node {} {how}\nnode key  {}", done.node, done.node_key);
-				print(json!(done), text)
-			}
-			Command::Run(args) => run(BasePath(args.base.base_path)).await.map(|()| None),
-			Command::Status(args) => {
-				let status = status::ask(&BasePath(args.base_path)).await?;
-				print(json!(status), status.to_string())
-			}
-			Command::Config(ConfigCommand::Check(args)) => {
-				let path = BasePath(args.base_path).config();
-				let config = Config::load(&path)?;
-				let text = format!("{} is fine", path.display());
-				print(json!({ "ok": true, "config": config }), text)
-			}
+impl SecretArgs {
+	fn secret(self) -> Result<Secret, MinerError> {
+		match (self.suri, self.suri_file) {
+			(Some(suri), None) => Ok(Secret::Suri(suri)),
+			(None, Some(file)) => Ok(Secret::File(file)),
+			_ => Err(MinerError::Input("give --suri or --suri-file".into())),
+		}
+	}
+}
+
+impl DeclareArgs {
+	fn overrides(&self) -> Overrides {
+		Overrides {
+			zone: self.zone,
+			host: self.host.clone(),
+			capacity: self.capacity,
+			addresses: self.addresses.clone(),
 		}
 	}
 }
@@ -248,40 +298,4 @@ fn host_name() -> Option<String> {
 	let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
 	let name = name.trim();
 	(!name.is_empty() && name.len() <= MAX_HOST_LEN as usize).then(|| name.to_owned())
-}
-
-async fn run(base: BasePath) -> Result<(), MinerError> {
-	let failpoint = match std::env::var(FAILPOINT) {
-		Ok(text) => {
-			tracing::warn!("{FAILPOINT} is set: this process will abort on purpose");
-			Some(Failpoint::parse(&text)?)
-		}
-		Err(std::env::VarError::NotPresent) => None,
-		Err(error) => return Err(MinerError::Input(format!("{FAILPOINT}: {error}"))),
-	};
-	// Before anything is served, so that no signal is missed.
-	let handler = MinerError::io("handle signals for", &base.0);
-	let (mut term, mut int) = (|| {
-		Ok((
-			signal(SignalKind::terminate())?,
-			signal(SignalKind::interrupt())?,
-		))
-	})()
-	.map_err(handler)?;
-	let daemon = Daemon::start(base, failpoint).await?;
-	let info = daemon.info();
-	tracing::info!(
-		node_key = %info.node_key,
-		listen = %info.listen,
-		control = %info.control,
-		"ready"
-	);
-	let name = tokio::select! {
-		_ = term.recv() => "SIGTERM",
-		_ = int.recv() => "SIGINT",
-	};
-	tracing::info!(signal = name, "stopping");
-	daemon.stop().await?;
-	tracing::info!("stopped");
-	Ok(())
 }

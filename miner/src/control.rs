@@ -14,7 +14,7 @@
 use crate::{
 	daemon::RunInfo,
 	epochs::{EpochError, Epochs},
-	metrics::Metrics,
+	metrics::{unix_now, Metrics},
 	status::{Status, StoreStatus},
 	MinerError,
 };
@@ -33,7 +33,7 @@ use codec::Encode;
 use hippius_primitives::daemon::{EPOCH_PATH, MAX_EPOCH_UPDATE};
 use serde_json::json;
 use std::{
-	sync::Arc,
+	sync::{atomic::Ordering::Relaxed, Arc},
 	time::{Duration, Instant},
 };
 
@@ -126,10 +126,12 @@ fn scale(value: &impl Encode) -> Response {
 }
 
 async fn epoch(State(api): State<Arc<Api>>) -> Response {
+	api.metrics.worker_seen.store(unix_now(), Relaxed);
 	scale(&api.epochs.state())
 }
 
 async fn take_epoch(State(api): State<Arc<Api>>, request: Request) -> Response {
+	api.metrics.worker_seen.store(unix_now(), Relaxed);
 	let taken = read_and_take(&api, request).await;
 	match &taken {
 		Ok(_) => api.metrics.add(|m| &m.epochs_taken, 1),
@@ -234,6 +236,14 @@ fn status_of(api: &Api) -> Status {
 			.genesis()
 			.map(|genesis| format!("0x{}", hex::encode(genesis))),
 		epoch: api.epochs.state().epoch,
+		epoch_age_seconds: api
+			.epochs
+			.taken_at()
+			.map(|taken| unix_now().saturating_sub(taken)),
+		worker_seen_seconds: match api.metrics.worker_seen.load(Relaxed) {
+			0 => None,
+			seen => Some(unix_now().saturating_sub(seen)),
+		},
 		node_index: held.as_ref().and_then(|held| held.index),
 		slots: held.as_ref().and_then(|held| held.slots().map(<[_]>::len)),
 		pg_num: held.as_ref().map(|held| held.map.pg_num),

@@ -196,6 +196,17 @@ impl Epochs {
 			.clone()
 	}
 
+	/// Unix seconds at which the held map came; `None` without one.
+	pub fn taken_at(&self) -> Option<u64> {
+		self.held()?;
+		let changed = std::fs::metadata(self.dir.join("epoch"))
+			.ok()?
+			.modified()
+			.ok()?;
+		let since = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
+		Some(since.as_secs())
+	}
+
 	/// The chain the miner is bound to.
 	pub fn genesis(&self) -> Option<[u8; 32]> {
 		*self.genesis.read().unwrap_or_else(PoisonError::into_inner)

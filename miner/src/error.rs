@@ -62,6 +62,20 @@ pub enum MinerError {
 	/// The family's secret is unusable.
 	#[error(transparent)]
 	Signer(#[from] hippius_chain_client::SignerError),
+	/// What the chain would refuse because a period is not over.
+	#[error("{what} ends with block {block}{when}; the chain is at block {now}{hint}")]
+	TooEarly {
+		/// The period.
+		what: &'static str,
+		/// The newest block.
+		now: u32,
+		/// The block it ends with.
+		block: u32,
+		/// How long that is, roughly.
+		when: String,
+		/// What else can be done.
+		hint: &'static str,
+	},
 	/// What was given on the command line does not fit together.
 	#[error("{0}")]
 	Input(String),
@@ -81,6 +95,11 @@ pub enum MinerError {
 		/// What it said.
 		text: String,
 	},
+	/// A second signal came before the miner had stopped.
+	#[error(
+		"ended by a second signal before everything was closed; acknowledged shards are on disk"
+	)]
+	Forced,
 	/// A task of the daemon ended in a panic.
 	#[error("a task of the daemon failed: {0}")]
 	Task(String),
@@ -112,9 +131,11 @@ impl MinerError {
 			Self::ControlBind { .. } => "control_bind",
 			Self::Chain(_) => "chain",
 			Self::Signer(_) => "signer",
+			Self::TooEarly { .. } => "too_early",
 			Self::Input(_) => "input",
 			Self::NotRunning { .. } => "not_running",
 			Self::Answer { .. } => "answer",
+			Self::Forced => "forced",
 			Self::Task(_) => "task",
 		}
 	}

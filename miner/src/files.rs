@@ -23,6 +23,11 @@ impl BasePath {
 		self.0.join("node.key")
 	}
 
+	/// Seed of the key that is to replace it, see [`crate::keys`].
+	pub fn next_key(&self) -> PathBuf {
+		self.0.join("node.key.next")
+	}
+
 	/// Bearer token of the control API.
 	pub fn token(&self) -> PathBuf {
 		self.0.join("control.token")
@@ -94,6 +99,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), MinerError> {
 		sync_parent(path)
 	})();
 	written.map_err(MinerError::io("write", path))
+}
+
+/// Makes what was created, renamed or removed in a directory durable.
+pub fn sync_dir(path: &Path) -> Result<(), MinerError> {
+	File::open(path)
+		.and_then(|dir| dir.sync_all())
+		.map_err(MinerError::io("sync", path))
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

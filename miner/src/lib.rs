@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `config.toml` | settings, see [`config`] |
 //! | `node.key` | seed of the node key, hex, mode 0600 |
+//! | `node.key.next` | the key that is to replace it, see [`keys`] |
 //! | `control.token` | bearer token of the control API, mode 0600 |
 //! | `store/` | shards, see `arion_shard_store`; elsewhere with `[[store.disk]]` |
 //! | `store.json` | which disks are in use, see [`disks`] |
@@ -16,19 +17,24 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod account;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod disks;
+pub mod doctor;
 pub mod epochs;
 pub mod error;
+pub mod exit;
 pub mod files;
 pub mod init;
+pub mod keys;
 pub mod metrics;
 pub mod register;
 pub mod service;
 pub mod size;
 pub mod status;
+pub mod update;
 
 pub use error::MinerError;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use arion_miner::{
-	cli::{Cli, Command, Output},
+	cli::{Cli, Command, Outcome, Output},
 	MinerError,
 };
 use clap::Parser;
@@ -11,24 +11,39 @@ use serde_json::json;
 use std::{
 	io::{IsTerminal, Write},
 	process::ExitCode,
+	time::Duration,
 };
 use tracing_subscriber::EnvFilter;
+
+/// How long store operations under way may take at the end.
+const LAST_WAIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
 	let cli = Cli::parse();
 	let output = cli.output;
 	start_log(&cli);
-	let outcome = tokio::runtime::Builder::new_multi_thread()
+	let runtime = tokio::runtime::Builder::new_multi_thread()
 		.enable_all()
 		.build()
-		.map_err(MinerError::io("start", "the async runtime"))
-		.and_then(|runtime| runtime.block_on(cli.run()));
+		.map_err(MinerError::io("start", "the async runtime"));
+	let outcome = runtime.and_then(|runtime| {
+		let outcome = runtime.block_on(cli.run());
+		// A disk that hangs must not keep the program from ending.
+		let wait = match &outcome {
+			Err(MinerError::Forced) => Duration::ZERO,
+			_ => LAST_WAIT,
+		};
+		runtime.shutdown_timeout(wait);
+		outcome
+	});
 	match outcome {
-		Ok(text) => match text.map_or(Ok(()), |text| writeln!(std::io::stdout(), "{text}")) {
-			Ok(()) => ExitCode::SUCCESS,
-			// Whoever was to read it has gone.
-			Err(_) => ExitCode::FAILURE,
-		},
+		Ok(Outcome { text, code }) => {
+			match text.map_or(Ok(()), |text| writeln!(std::io::stdout(), "{text}")) {
+				Ok(()) => ExitCode::from(code),
+				// Whoever was to read it has gone.
+				Err(_) => ExitCode::FAILURE,
+			}
+		}
 		Err(error) => {
 			match output {
 				Output::Text => eprintln!("error: {error}"),

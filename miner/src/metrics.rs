@@ -5,6 +5,7 @@ use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
 use std::{
 	fmt::Write,
 	sync::atomic::{AtomicU64, Ordering::Relaxed},
+	time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Name, kind, help and value of a metric that each disk has.
@@ -44,6 +45,26 @@ pub struct Metrics {
 	pub epochs_refused: AtomicU64,
 	/// Control requests without a valid token.
 	pub unauthorized: AtomicU64,
+	/// Unix seconds at which the full node's worker last asked or sent; 0 if it has not.
+	pub worker_seen: AtomicU64,
+}
+
+/// Unix seconds.
+pub fn unix_now() -> u64 {
+	let since = SystemTime::now().duration_since(UNIX_EPOCH);
+	since.map_or(0, |since| since.as_secs())
+}
+
+/// Resident memory of this process in bytes, if the system tells.
+fn resident() -> Option<u64> {
+	let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+	let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+	pages.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// Open files of this process, if the system tells.
+fn open_files() -> Option<u64> {
+	Some(std::fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
 impl Metrics {
@@ -118,6 +139,34 @@ impl Metrics {
 			&plain(get(&self.unauthorized)),
 		);
 		let gauge = "gauge";
+		family(
+			"info",
+			gauge,
+			"1, with the version as label.",
+			&[(concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1)],
+		);
+		family(
+			"worker_seen_seconds",
+			gauge,
+			"Unix time at which the full node's worker last asked or sent; 0 if it has not.",
+			&plain(get(&self.worker_seen)),
+		);
+		if let Some(taken) = epochs.taken_at() {
+			family(
+				"epoch_taken_seconds",
+				gauge,
+				"Unix time at which the held map came.",
+				&plain(taken),
+			);
+		}
+		for (name, help, value) in [
+			("resident_bytes", "Memory of the process.", resident()),
+			("open_files", "Open files of the process.", open_files()),
+		] {
+			if let Some(value) = value {
+				family(name, gauge, help, &plain(value));
+			}
+		}
 		family(
 			"epoch",
 			gauge,

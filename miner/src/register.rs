@@ -1,24 +1,17 @@
 //! `arion-miner register`: puts the node on chain.
 
-use crate::{
-	config::Config,
-	files::{self, BasePath},
-	size::ByteSize,
-	MinerError,
-};
+use crate::{account::Secret, config::Config, files::BasePath, size::ByteSize, MinerError};
 use arion_grid::Identity;
-use hippius_chain_client::{account_of, signer_from_suri, ChainClient};
+use hippius_chain_client::{account_of, ChainClient};
 use hippius_primitives::{
 	registration::{registration_payload, KeyProof, NodeParams, MAX_HOST_LEN},
 	NodeAddress, NodeIndex, NodeKey,
 };
 use serde::Serialize;
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 /// Blocks for which a proof may be used: enough for a slow chain, too few to be found later.
 const PROOF_BLOCKS: u32 = 100;
-/// Longest secret in a file, in bytes.
-const MAX_SURI: usize = 4096;
 
 /// What replaces the settings of `config.toml`.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +24,6 @@ pub struct Overrides {
 	pub capacity: Option<ByteSize>,
 	/// Declared addresses; empty means those of the settings.
 	pub addresses: Vec<SocketAddr>,
-}
-
-/// Where the family's secret comes from.
-#[derive(Clone, Debug)]
-pub enum Secret {
-	/// Given directly.
-	Suri(String),
-	/// The first line of a file.
-	File(PathBuf),
 }
 
 /// What `register` did.
@@ -111,17 +95,7 @@ pub async fn register(
 	let identity = Identity::load(&base.node_key())?;
 	let node_key = identity.node_key();
 	let params = params(&config, overrides)?;
-	let suri = match secret {
-		Secret::Suri(suri) => suri.clone(),
-		Secret::File(path) => {
-			let bytes = files::read_limited(path, MAX_SURI)?
-				.ok_or_else(|| MinerError::Input(format!("{} does not exist", path.display())))?;
-			let text = String::from_utf8(bytes)
-				.map_err(|_| MinerError::Input(format!("{} does not hold text", path.display())))?;
-			text.lines().next().unwrap_or_default().trim().to_owned()
-		}
-	};
-	let signer = signer_from_suri(&suri)?;
+	let signer = secret.signer()?;
 	let family = account_of(&signer);
 
 	let chain = ChainClient::connect(url).await?;

@@ -1,6 +1,7 @@
 //! `arion-miner status`: asks the running daemon.
 
 use crate::{
+	account::rough,
 	config::Config,
 	daemon::RunInfo,
 	files::{self, BasePath},
@@ -22,6 +23,12 @@ pub struct Status {
 	pub genesis: Option<String>,
 	/// Epoch of the held map, 0 if none.
 	pub epoch: Epoch,
+	/// Seconds since the held map came.
+	#[serde(default)]
+	pub epoch_age_seconds: Option<u64>,
+	/// Seconds since the full node's worker last asked or sent; none if it has not since start.
+	#[serde(default)]
+	pub worker_seen_seconds: Option<u64>,
 	/// This node's number, if it is in the map's node table.
 	pub node_index: Option<NodeIndex>,
 	/// Placement-group slots of this node; none while they are not computed.
@@ -161,9 +168,14 @@ impl fmt::Display for Status {
 			)?,
 			epoch => writeln!(
 				f,
-				"epoch      {epoch}, {} nodes",
-				self.map_nodes.unwrap_or_default()
+				"epoch      {epoch}, {} nodes, came {} ago",
+				self.map_nodes.unwrap_or_default(),
+				rough(self.epoch_age_seconds.unwrap_or_default()),
 			)?,
+		}
+		match self.worker_seen_seconds {
+			None => writeln!(f, "full node  has not asked since start")?,
+			Some(seconds) => writeln!(f, "full node  asked {} ago", rough(seconds))?,
 		}
 		let index = self.node_index.map(|index| index.to_string());
 		writeln!(f, "node       {}", known(index, "not in the map"))?;

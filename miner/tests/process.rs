@@ -238,6 +238,110 @@ async fn a_bit_flipped_on_disk_is_never_served() {
 	running.kill();
 }
 
+/// A second signal ends a miner that waits for its peers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_signals_end_it_at_once_and_one_before_it_is_ready() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, _) = init(dir.path());
+	let mut running = Running::start(&base, None);
+	// A control request whose body never comes keeps the first signal waiting.
+	let token = arion_miner::files::read_token(&base.token()).unwrap();
+	let mut open = std::net::TcpStream::connect(running.info.control).unwrap();
+	let head = format!(
+		"POST /v1/epoch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 10\r\n\r\n"
+	);
+	std::io::Write::write_all(&mut open, head.as_bytes()).unwrap();
+	let kill = |pid: u32| {
+		let status = Command::new("kill").arg(pid.to_string()).status();
+		assert!(status.unwrap().success());
+	};
+	// The daemon has taken the connection once it answers another one.
+	assert!(miner(&["status", "--base-path", base.0.to_str().unwrap()])
+		.status
+		.success());
+	kill(running.child.id());
+	let waits = |line: &str| line.contains("stopping");
+	assert!(running.log.by_ref().any(|line| waits(&line.unwrap())));
+	kill(running.child.id());
+	let log: Vec<String> = running.log.by_ref().map(|line| line.unwrap()).collect();
+	let status = running.child.wait().unwrap();
+	assert!(!status.success());
+	assert!(
+		log.iter().any(|line| line.contains("second signal")),
+		"{log:?}"
+	);
+	drop(open);
+	// What a forced end leaves behind does not keep the next start from working.
+	let (status, _) = Running::start(&base, None).terminate();
+	assert!(status.success());
+}
+
+#[test]
+fn doctor_and_keys_print_json_and_exit_codes() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = init(dir.path());
+	let path = base.0.to_str().unwrap();
+	let shown = miner(&["keys", "show", "--output", "json", "--base-path", path]);
+	let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+	assert_eq!(shown["node_key"], key.to_string());
+	assert_eq!(shown["next_key"], serde_json::Value::Null);
+	let doctor = miner(&[
+		"doctor",
+		"--no-chain",
+		"--output",
+		"json",
+		"--base-path",
+		path,
+	]);
+	let report: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+	let findings = report["findings"].as_array().unwrap();
+	assert!(findings.iter().any(|f| f["check"] == "disk-sync"));
+	assert!(!findings.iter().any(|f| f["level"] == "error"), "{report}");
+	assert!(matches!(doctor.status.code(), Some(0 | 1)), "{report}");
+	std::fs::remove_file(base.node_key()).unwrap();
+	let doctor = miner(&["doctor", "--no-chain", "--base-path", path]);
+	assert_eq!(doctor.status.code(), Some(2));
+	assert!(
+		text(&doctor.stdout).contains("ERROR"),
+		"{}",
+		text(&doctor.stdout)
+	);
+	let shown = miner(&["config", "check", "--show", "--base-path", path]);
+	assert!(
+		text(&shown.stdout).contains("jobs = 64"),
+		"{}",
+		text(&shown.stdout)
+	);
+	for (args, word) in [
+		(vec!["keys", "rotate", "--base-path", path], "--suri"),
+		(vec!["exit", "--base-path", path], "--suri"),
+		(vec!["update", "--base-path", path], "--suri"),
+		(
+			vec!["disk", "accept", "--base-path", path, "/none"],
+			"none of the configured",
+		),
+		(
+			vec![
+				"doctor",
+				"--base-path",
+				path,
+				"--no-chain",
+				"--chain",
+				"ws://x",
+			],
+			"--no-chain",
+		),
+	] {
+		let out = miner(&args);
+		assert!(!out.status.success());
+		assert!(
+			text(&out.stderr).contains(word),
+			"{args:?}: {}",
+			text(&out.stderr)
+		);
+	}
+}
+
 #[test]
 fn init_overwrites_nothing() {
 	let dir = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use arion_crush::{
 	WEIGHT_ONE,
 };
 use arion_miner::{
-	config::{Config, ControlSection, GridSection, NodeSection, StoreSection},
+	config::{Config, ControlSection, DiskSection, GridSection, NodeSection, StoreSection},
 	files::BasePath,
 	init::init,
 	size::ByteSize,
@@ -121,6 +121,23 @@ pub fn config() -> Config {
 			listen: "127.0.0.1:0".parse().unwrap(),
 		},
 	}
+}
+
+/// Settings with two disks in `dir`.
+pub fn two_disks(dir: &Path) -> Config {
+	let mut config = config();
+	let disk = |name: &str| DiskSection {
+		path: dir.join(name),
+		capacity: ByteSize(64 << 20),
+		volume_size: Some(ByteSize(16 << 20)),
+	};
+	config.store = StoreSection {
+		capacity: None,
+		shared_file_system: true,
+		disks: vec![disk("disk-a"), disk("disk-b")],
+		..config.store
+	};
+	config
 }
 
 /// A miner's directory, made.
