@@ -2,8 +2,8 @@
 
 use crate::{
 	wire::{
-		clean, decode_request, decode_response, frame, frame_len, pack, unpack, Request, Response,
-		Status, MAX_FRAME, MAX_HAS,
+		clean, decode_request, decode_response, frame, frame_len, pack, unpack, GroupRange, Request,
+		Response, Status, MAX_FRAME, MAX_HAS,
 	},
 	Input,
 };
@@ -82,15 +82,20 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		}),
 		request(Request::Get {
 			shard: ShardId([1; 32]),
+			groups: Some(GroupRange { start: 2, end: 5 }),
 		}),
 		request(Request::Has { count: 9 }),
 		request(Request::Stripe {
 			stripe: StripeId([2; 32]),
 		}),
+		request(Request::Doubt {
+			shard: ShardId([3; 32]),
+		}),
+		response(Response::Noted),
 		response(Response::Stored(crate::service::PutAck {
 			already_held: true,
 		})),
-		response(Response::Shard { len: 64 }),
+		response(Response::Slice { len: 64 }),
 		response(Response::Held {
 			bits: vec![0xff, 1],
 		}),

@@ -35,6 +35,8 @@ pub struct Metrics {
 	pub gets_missing: AtomicU64,
 	/// Gets that failed.
 	pub gets_failed: AtomicU64,
+	/// Times a peer said that the bytes it was sent are wrong.
+	pub disputes: AtomicU64,
 	/// Bytes of served shards.
 	pub get_bytes: AtomicU64,
 	/// `has` and `stripe` requests.
@@ -117,6 +119,12 @@ impl Metrics {
 		);
 		let plain = |value: u64| [("", value)];
 		let counter = "counter";
+		family(
+			"disputes_total",
+			counter,
+			"Times a peer said that the bytes it was sent are wrong.",
+			&plain(get(&self.disputes)),
+		);
 		family(
 			"lookups_total",
 			counter,

@@ -1,13 +1,16 @@
 //! Answers peers from the shard store.
 
 use crate::{error::MinerError, metrics::Metrics};
-use arion_grid::{BoxFuture, PutAck, ServiceError, ShardService, Status};
+use arion_grid::{BoxFuture, Extract, PutAck, ServiceError, ShardService, Status};
 use arion_shard_store::{PutOutcome, StoreError, StoreSet};
 use bytes::Bytes;
 use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
-use std::sync::{
-	atomic::{AtomicU64, Ordering::Relaxed},
-	Arc,
+use std::{
+	ops::Range,
+	sync::{
+		atomic::{AtomicU64, Ordering::Relaxed},
+		Arc,
+	},
 };
 use tokio::sync::Semaphore;
 
@@ -42,6 +45,7 @@ pub struct MinerService {
 	/// Store operations that may run at the same time; further requests wait, and the transport
 	/// bounds how many those can be.
 	jobs: Arc<Semaphore>,
+	disputes: Arc<Semaphore>,
 	failpoint: Option<Failpoint>,
 }
 
@@ -57,6 +61,7 @@ impl MinerService {
 			store,
 			metrics,
 			jobs: Arc::new(Semaphore::new(jobs)),
+			disputes: Arc::new(Semaphore::new(1)),
 			failpoint,
 		}
 	}
@@ -100,6 +105,7 @@ fn to_service(error: &StoreError) -> ServiceError {
 		StoreError::InsufficientStorage { needed, free, .. } => ServiceError::insufficient_storage(
 			format!("no room for {needed} bytes, {free} are left"),
 		),
+		StoreError::Range { .. } => ServiceError::bad_request("the shard has no such groups"),
 		StoreError::BadShard(why) => ServiceError::new(Status::BadRequest, why.clone()),
 		other => {
 			tracing::error!(error = %other, "store");
@@ -137,19 +143,45 @@ impl ShardService for MinerService {
 		&self,
 		_peer: NodeKey,
 		shard: ShardId,
-	) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		groups: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		Box::pin(async move {
-			let found = self.blocking(move |store| store.get(&shard)).await;
+			let read = move |store: &StoreSet| store.read_slice(&shard.into(), groups);
+			let found = self.blocking(read).await;
 			match &found {
-				Ok(Some((_, bytes))) => {
+				Ok(Some(slice)) => {
 					self.metrics.add(|m| &m.gets, 1);
-					self.metrics.add(|m| &m.get_bytes, bytes.len() as u64);
+					self.metrics.add(|m| &m.get_bytes, slice.data.len() as u64);
 				}
 				Ok(None) => self.metrics.add(|m| &m.gets_missing, 1),
 				Err(_) => self.metrics.add(|m| &m.gets_failed, 1),
 			}
-			Ok(found?.map(|(_, bytes)| bytes.into()))
+			let Some(slice) = found? else {
+				return Ok(None);
+			};
+			Extract::new(slice.outboard, slice.groups, slice.data.into())
+				.map(Some)
+				.ok_or_else(|| ServiceError::internal("the store gave other groups"))
 		})
+	}
+
+	/// Reads and hashes the shard, one at a time: a damaged copy leaves the store and is reported as
+	/// the scrub would. Further doubts meanwhile are let go; the scrub comes by anyway.
+	fn disputed(&self, peer: NodeKey, shard: ShardId) {
+		self.metrics.add(|m| &m.disputes, 1);
+		let Ok(turn) = self.disputes.clone().try_acquire_owned() else {
+			return;
+		};
+		let store = self.store.clone();
+		tokio::task::spawn_blocking(move || {
+			match store.get(&shard) {
+				Ok(_) => {
+					tracing::info!(%peer, %shard, "a disputed shard is as it should be, or gone")
+				}
+				Err(error) => tracing::warn!(%peer, %shard, %error, "a disputed shard"),
+			}
+			drop(turn);
+		});
 	}
 
 	fn has(

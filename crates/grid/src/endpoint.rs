@@ -7,6 +7,7 @@ use crate::{
 	serve::Server,
 	service::ShardService,
 	socket, tls,
+	transfer::{Tally, TransferStats},
 	wire::code,
 	GridConfig, GridError, Identity,
 };
@@ -79,6 +80,7 @@ impl Grid {
 			config: config.clone(),
 			runtime: runtime.clone(),
 			closing: watching,
+			tally: Tally::default(),
 		});
 		tracing::info!(node = %identity.node_key(), %local, "grid endpoint open");
 		let server = OnceLock::new();
@@ -107,6 +109,11 @@ impl Grid {
 	/// Connections open now, both ways.
 	pub fn open_connections(&self) -> usize {
 		self.endpoint.open_connections()
+	}
+
+	/// What was received of shards so far, and how much of that in vain.
+	pub fn transfers(&self) -> TransferStats {
+		self.pool.transfers()
 	}
 
 	/// A handle to the node `key`, looked for at `addresses` in order. Does not connect yet.

@@ -100,6 +100,23 @@ pub enum GridError {
 		/// The shard asked for.
 		shard: ShardId,
 	},
+	/// The peer says that the shard has another length than the asker thinks.
+	#[error(
+		"peer {peer} at {address} says that shard {shard} has {said} bytes, {expected} were \
+		 expected; ask another, and check the manifest if others say the same"
+	)]
+	OtherLength {
+		/// The peer.
+		peer: NodeKey,
+		/// Where it is.
+		address: SocketAddr,
+		/// The shard asked for.
+		shard: ShardId,
+		/// The length it announced.
+		said: u32,
+		/// The length asked for.
+		expected: u32,
+	},
 	/// The peer broke off in the middle of its answer.
 	#[error(
 		"peer {peer} at {address} broke off its answer (code {code}); try again or ask another"
@@ -144,7 +161,8 @@ impl GridError {
 		self.status() == Some(Status::NotFound)
 	}
 
-	/// Whether the peer sent something that no honest, healthy node sends.
+	/// Whether the peer sent something that no honest, healthy node sends. Another length is not
+	/// among it: who wrote the manifest may have lied.
 	pub fn is_misbehaviour(&self) -> bool {
 		matches!(self, Self::WrongBytes { .. } | Self::Protocol { .. })
 	}

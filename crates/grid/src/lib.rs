@@ -22,7 +22,8 @@
 //! ```
 //!
 //! What is guaranteed:
-//! - bytes that [`Peer::get`] returns hash to the id that was asked for;
+//! - bytes that [`Peer::get`] and [`Peer::get_range`] return are those of the shard that was asked
+//!   for, verified in groups of 16 KiB as they arrive; a lie ends the transfer at its group;
 //! - a stripe's description from [`Peer::stripe`] hashes to the stripe id that was asked for;
 //! - [`Peer::put`] returns only after the other side's service said the shard is stored;
 //! - a transfer that broke off never looks like a short success: senders reset, receivers check
@@ -44,6 +45,7 @@ mod service;
 mod socket;
 mod stream;
 mod tls;
+mod transfer;
 mod wire;
 
 #[cfg(test)]
@@ -55,5 +57,6 @@ pub use error::{DialCause, DialFailure, GridError};
 pub use futures_util::future::BoxFuture;
 pub use identity::{verify, Identity, IdentityError};
 pub use peer::Peer;
-pub use service::{PutAck, ServiceError, ShardService};
+pub use service::{Extract, PutAck, ServiceError, ShardService};
+pub use transfer::{Progress, TransferStats};
 pub use wire::{Status, ALPN, MAX_FRAME, MAX_HAS, PROTOCOL_VERSION};

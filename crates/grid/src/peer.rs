@@ -3,14 +3,19 @@
 use crate::{
 	pool::{Dialer, Entry, Link},
 	service::PutAck,
-	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
-	wire::{self, clean, code, decode_response, Request, Response, Status, MAX_HAS},
+	stream::{read_end, read_frame, Pace, Sender, StreamError},
+	transfer::{read_slice, Progress, SliceFault, Wanted},
+	wire::{self, clean, code, decode_response, GroupRange, Request, Response, Status, MAX_HAS},
 	GridError,
+};
+use arion_storage_proof::{
+	outboard::{group_bytes, group_count},
+	slice::covering_groups,
 };
 use bytes::Bytes;
 use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
 use quinn::{ConnectionError, RecvStream};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// A node that can be asked. Cheap to clone; connects on first use, shares one connection per
@@ -121,37 +126,120 @@ impl Peer {
 	/// Fetches a shard of at most `max_len` bytes. The bytes hash to `shard`.
 	/// [`GridError::is_not_found`] if the node does not hold it.
 	pub async fn get(&self, shard: ShardId, max_len: usize) -> Result<Bytes, GridError> {
-		let request = Request::Get { shard };
-		repeated!(self, link => self.get_once(&link, &request, shard, max_len))
+		let request = Request::Get {
+			shard,
+			groups: None,
+		};
+		let progress = Progress::default();
+		repeated!(self, link => async {
+			let (len, mut recv) = self.slice(&link, &request).await?;
+			if len as usize > max_len {
+				let what = format!("it announced {len} bytes, at most {max_len} were expected");
+				return Err(self.protocol(&link, what));
+			}
+			let groups = 0..group_count(len.into());
+			self.groups(&link, &mut recv, shard, len, groups, &progress).await
+		})
 	}
 
-	async fn get_once(
+	/// Fetches bytes `range` of a shard of `shard_len` bytes. They are verified in groups of 16 KiB
+	/// against `shard`, as they arrive; the transfer ends at the first group that is wrong
+	/// ([`GridError::WrongBytes`]), and nothing of it is returned.
+	///
+	/// [`GridError::OtherLength`] if the node says that the shard has another length: one of you is
+	/// wrong, and only all of the shard's bytes would tell who.
+	pub async fn get_range(
+		&self,
+		shard: ShardId,
+		shard_len: u32,
+		range: Range<u32>,
+		progress: &Progress,
+	) -> Result<Bytes, GridError> {
+		let bytes = u64::from(range.start)..u64::from(range.end);
+		let bad = |what| GridError::BadRequest { what };
+		if shard_len as usize > SHARD_LEN {
+			return Err(bad("a shard has from 1 byte to 1 MiB"));
+		}
+		let groups = covering_groups(shard_len.into(), bytes)
+			.ok_or_else(|| bad("the range is empty or reaches beyond the shard"))?;
+		let number = |at: u64| u16::try_from(at).map_err(|_| bad("a shard has at most 64 groups"));
+		let request = Request::Get {
+			shard,
+			groups: Some(GroupRange {
+				start: number(groups.start)?,
+				end: number(groups.end)?,
+			}),
+		};
+		let got = repeated!(self, link => async {
+			let (len, mut recv) = self.slice(&link, &request).await?;
+			if len != shard_len {
+				return Err(GridError::OtherLength {
+					peer: self.key(),
+					address: link.address,
+					shard,
+					said: len,
+					expected: shard_len,
+				});
+			}
+			self.groups(&link, &mut recv, shard, len, groups.clone(), progress).await
+		})?;
+		let first = group_bytes(shard_len.into(), groups.start).start;
+		let start = u64::from(range.start).saturating_sub(first) as usize;
+		Ok(got.slice(start..start + (range.end - range.start) as usize))
+	}
+
+	/// Asks for a slice; gives the shard's length, and the stream that the slice will come on.
+	async fn slice(&self, link: &Link, request: &Request) -> Result<(u32, RecvStream), GridError> {
+		match self.ask(link, request, Bytes::new()).await? {
+			(Response::Slice { len }, recv) => Ok((len, recv)),
+			(other, _) => Err(self.unexpected(link, &other)),
+		}
+	}
+
+	async fn groups(
 		&self,
 		link: &Link,
-		request: &Request,
+		recv: &mut RecvStream,
 		shard: ShardId,
-		max_len: usize,
+		len: u32,
+		groups: Range<u64>,
+		progress: &Progress,
 	) -> Result<Bytes, GridError> {
-		let (len, mut recv) = match self.ask(link, request, Bytes::new()).await? {
-			(Response::Shard { len }, recv) => (len as usize, recv),
-			(other, _) => return Err(self.unexpected(link, &other)),
+		let wanted = Wanted {
+			shard,
+			len: len.into(),
+			groups,
+			progress,
+			tally: &self.dialer.tally,
 		};
-		if len > max_len {
-			let what = format!("it announced {len} bytes, at most {max_len} were expected");
-			return Err(self.protocol(link, what));
+		match read_slice(recv, &wanted, self.pace(len as usize)).await {
+			Ok(bytes) => Ok(bytes),
+			Err(SliceFault::Stream(error)) => Err(self.failed(link, error, "send the shard")),
+			Err(SliceFault::Wrong(error)) => {
+				// Fails only if all has arrived, and then there is nothing to stop.
+				let _ = recv.stop(code::WRONG_BYTES);
+				let (peer, address) = (self.key(), link.address);
+				tracing::debug!(%peer, %shard, %error, "wrong bytes");
+				self.doubt(link, shard);
+				Err(GridError::WrongBytes {
+					peer,
+					address,
+					shard,
+				})
+			}
 		}
-		let (bytes, hash) = read_body(&mut recv, len, self.pace(len))
-			.await
-			.map_err(|error| self.failed(link, error, "send the shard"))?;
-		if hash != shard.0 {
-			let (peer, address) = (self.key(), link.address);
-			return Err(GridError::WrongBytes {
-				peer,
-				address,
-				shard,
-			});
-		}
-		Ok(bytes)
+	}
+
+	/// Tells the other side, which may not know that its disk is bad. Whether it listens is not
+	/// waited for.
+	fn doubt(&self, link: &Link, shard: ShardId) {
+		let (peer, link) = (self.clone(), link.clone());
+		self.dialer.runtime.spawn(async move {
+			let request = Request::Doubt { shard };
+			if let Err(error) = peer.ask(&link, &request, Bytes::new()).await {
+				tracing::debug!(%error, "a node was not told of its wrong bytes");
+			}
+		});
 	}
 
 	/// Asks which of `shards` the node holds; one answer each, in order. Long lists are asked in
@@ -350,10 +438,11 @@ impl Peer {
 	fn unexpected(&self, link: &Link, response: &Response) -> GridError {
 		let kind = match response {
 			Response::Stored(_) => "stored",
-			Response::Shard { .. } => "shard",
+			Response::Slice { .. } => "slice",
 			Response::Held { .. } => "held",
 			Response::Stripe(_) => "stripe",
 			Response::Failed { .. } => "failed",
+			Response::Noted => "noted",
 		};
 		self.protocol(link, format!("it answered another question ({kind})"))
 	}

@@ -5,6 +5,7 @@ use crate::{
 	peer::Peer,
 	rekey::KeyClock,
 	tls::{self, SERVER_NAME},
+	transfer::{Tally, TransferStats},
 	wire::code,
 	DialCause, DialFailure, GridConfig, GridError,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Dialer {
 	pub(crate) transport: Arc<TransportConfig>,
 	pub(crate) runtime: Handle,
 	pub(crate) closing: watch::Receiver<bool>,
+	pub(crate) tally: Tally,
 }
 
 /// The peers this node talks to.
@@ -71,6 +73,7 @@ struct Live {
 }
 
 /// A connection for one request.
+#[derive(Clone)]
 pub(crate) struct Link {
 	pub(crate) connection: Connection,
 	pub(crate) address: SocketAddr,
@@ -109,6 +112,10 @@ impl Pool {
 			entries: Mutex::new(HashMap::new()),
 			uses: AtomicU64::new(0),
 		}
+	}
+
+	pub(crate) fn transfers(&self) -> TransferStats {
+		self.dialer.tally.stats()
 	}
 
 	/// A handle to the peer `key`. Addresses, if any are given, replace the ones known before.

@@ -1,10 +1,84 @@
 //! What a node answers with.
 
 use crate::wire::Status;
+use arion_storage_proof::{
+	outboard::{group_bytes, group_count, PAIR_LEN},
+	slice::{slice_parts, SlicePart},
+	Outboard,
+};
 use bytes::Bytes;
 use codec::{Decode, Encode};
 use futures_util::future::BoxFuture;
 use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use std::ops::Range;
+
+/// Groups of a shard with the tree that proves them: what a service hands out.
+#[derive(Clone, Debug)]
+pub struct Extract {
+	outboard: Outboard,
+	groups: Range<u64>,
+	bytes: Bytes,
+}
+
+impl Extract {
+	/// `bytes` are groups `groups` (of 16 KiB) of the shard of `outboard`. They need not have been
+	/// checked: the asker does that. `None` if the shard has no such groups, or not so many bytes
+	/// in them.
+	pub fn new(outboard: Outboard, groups: Range<u64>, bytes: Bytes) -> Option<Self> {
+		let len = outboard.shard_len();
+		let there = !groups.is_empty() && groups.end <= group_count(len);
+		let start = group_bytes(len, groups.start).start;
+		let end = group_bytes(len, groups.end.saturating_sub(1)).end;
+		(there && bytes.len() as u64 == end - start).then_some(Self {
+			outboard,
+			groups,
+			bytes,
+		})
+	}
+
+	/// The same from a shard in memory, all of it if no groups are named. Hashes it.
+	pub fn of(shard: &Bytes, groups: Option<Range<u64>>) -> Option<Self> {
+		let outboard = Outboard::build(shard);
+		let len = outboard.shard_len();
+		let groups = groups.unwrap_or(0..group_count(len));
+		let start = group_bytes(len, groups.start).start as usize;
+		let end = group_bytes(len, groups.end.checked_sub(1)?).end as usize;
+		let bytes = (start <= end).then(|| shard.slice(start..end))?;
+		Self::new(outboard, groups, bytes)
+	}
+
+	/// Bytes of the whole shard.
+	pub fn shard_len(&self) -> u64 {
+		self.outboard.shard_len()
+	}
+
+	/// Bytes of the groups.
+	pub fn len(&self) -> usize {
+		self.bytes.len()
+	}
+
+	/// Whether there are no bytes: only of an empty shard, which nobody stores.
+	pub fn is_empty(&self) -> bool {
+		self.bytes.is_empty()
+	}
+
+	/// The pieces of the slice, in the order of the wire; none is copied.
+	pub(crate) fn pieces(&self) -> Option<impl Iterator<Item = Bytes> + '_> {
+		let base = group_bytes(self.shard_len(), self.groups.start).start;
+		let pairs = Bytes::copy_from_slice(self.outboard.as_bytes());
+		let parts = slice_parts(self.shard_len(), self.groups.clone()).ok()?;
+		Some(parts.map(move |part| match part {
+			SlicePart::Pair { offset } => {
+				let offset = offset as usize;
+				pairs.slice(offset..offset + PAIR_LEN)
+			}
+			SlicePart::Group { offset, len, .. } => {
+				let offset = (offset - base) as usize;
+				self.bytes.slice(offset..offset + len as usize)
+			}
+		}))
+	}
+}
 
 /// The answer to a put: the shard is on stable storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -43,6 +117,11 @@ impl ServiceError {
 		Self::new(Status::Corrupt, detail)
 	}
 
+	/// The request makes no sense.
+	pub fn bad_request(detail: impl Into<String>) -> Self {
+		Self::new(Status::BadRequest, detail)
+	}
+
 	/// The peer may not ask this.
 	pub fn refused(detail: impl Into<String>) -> Self {
 		Self::new(Status::Refused, detail)
@@ -76,12 +155,21 @@ pub trait ShardService: Send + Sync + 'static {
 		bytes: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>>;
 
-	/// The bytes of a shard, `None` if it is not held.
+	/// Groups (of 16 KiB) of a shard, all if none are named; `None` if the shard is not held.
+	/// [`ServiceError::bad_request`] if it has no such groups. The bytes need not be verified: the
+	/// asker does so, and says if they were wrong ([`Self::disputed`]).
 	fn get(
 		&self,
 		peer: NodeKey,
 		shard: ShardId,
-	) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>>;
+		groups: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>>;
+
+	/// A peer says that the bytes it was sent are not those of the shard. It may lie; a service that
+	/// keeps shards on disk should look at its copy.
+	fn disputed(&self, peer: NodeKey, shard: ShardId) {
+		let _ = (peer, shard);
+	}
 
 	/// Which of these shards are held: one answer per shard, in order. At most
 	/// [`MAX_HAS`](crate::MAX_HAS) are asked at a time.

@@ -1,6 +1,9 @@
 //! Frames and bodies on a QUIC stream, with bounds on length and time.
 
-use crate::wire::{self, WireError};
+use crate::{
+	service::Extract,
+	wire::{self, WireError},
+};
 use bytes::{Bytes, BytesMut};
 use codec::Encode;
 use quinn::{
@@ -84,7 +87,7 @@ pub(crate) struct Pace {
 }
 
 /// Runs `step`, bounded by the stall time and by what is left until `start + total`.
-async fn paced<T, E: Into<StreamError>>(
+pub(crate) async fn paced<T, E: Into<StreamError>>(
 	pace: Pace,
 	start: Instant,
 	step: impl Future<Output = Result<T, E>>,
@@ -132,6 +135,27 @@ impl Sender {
 			paced(pace, start, self.stream.write_chunk(piece)).await?;
 		}
 		Ok(())
+	}
+
+	/// Sends a slice.
+	pub(crate) async fn slice(&mut self, extract: &Extract, pace: Pace) -> Result<(), StreamError> {
+		let start = Instant::now();
+		let mut pieces = extract.pieces().ok_or(StreamError::Misused)?;
+		let mut batch: Vec<Bytes> = Vec::with_capacity(16);
+		loop {
+			let mut len = 0;
+			batch.clear();
+			// Several groups at a time, so that the connection is not locked for each.
+			while len < PIECE {
+				let Some(piece) = pieces.next() else { break };
+				len += piece.len();
+				batch.push(piece);
+			}
+			if batch.is_empty() {
+				return Ok(());
+			}
+			paced(pace, start, self.stream.write_all_chunks(&mut batch)).await?;
+		}
 	}
 
 	/// Ends the stream cleanly: everything was said.

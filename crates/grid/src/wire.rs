@@ -2,31 +2,38 @@
 //!
 //! One bidirectional stream carries one request. A frame is a little-endian `u16` length, then
 //! that many bytes: a version byte and the SCALE encoding of the message. What follows a frame is
-//! raw: a put's bytes, a `has` list's ids, a shard.
+//! raw: a put's bytes, a `has` list's ids, a slice.
 //!
 //! | request | after it | answer | after it |
 //! |---|---|---|---|
 //! | `Put { meta, len }` | `len` bytes | `Stored(ack)` | |
-//! | `Get { shard }` | | `Shard { len }` | `len` bytes |
+//! | `Get { shard, groups }` | | `Slice { len }` | the slice of these groups of a shard of `len` bytes |
 //! | `Has { count }` | `count` ids of 32 bytes | `Held { bits }` | |
 //! | `Stripe { stripe }` | | `Stripe(meta)` | |
+//! | `Doubt { shard }` | | `Noted` | |
+//!
+//! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
+//! of them by itself. No groups given means all.
 //!
 //! Any answer may be `Failed` instead. A side that cannot go on resets its stream with a
 //! [`code`]; a stream that ends early without one is a fault.
 
 use crate::service::PutAck;
+use arion_storage_proof::GROUP_LEN;
 use codec::{Decode, DecodeAll, Encode};
 use hippius_primitives::{coding::SHARD_LEN, ShardId, ShardMeta, StripeId};
 use std::fmt;
 
 /// The application protocol named in the handshake.
-pub const ALPN: &[u8] = b"arion/shards/1";
+pub const ALPN: &[u8] = b"arion/shards/2";
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 /// Longest frame, in bytes, without its length prefix.
 pub const MAX_FRAME: usize = 2048;
 /// Most shards one `has` request asks for.
 pub const MAX_HAS: usize = 1024;
+/// Groups of a full shard.
+pub(crate) const MAX_GROUPS: usize = SHARD_LEN / GROUP_LEN;
 /// Longest text in a [`Response::Failed`], in bytes.
 pub(crate) const MAX_DETAIL: usize = 256;
 
@@ -48,6 +55,8 @@ pub(crate) mod code {
 	pub(crate) const TOO_MANY: VarInt = VarInt::from_u32(5);
 	/// The request was answered before it was read to its end.
 	pub(crate) const ANSWERED: VarInt = VarInt::from_u32(6);
+	/// What was sent is not what was asked for.
+	pub(crate) const WRONG_BYTES: VarInt = VarInt::from_u32(7);
 }
 
 /// The kind of a failed answer.
@@ -90,21 +99,34 @@ impl fmt::Display for Status {
 	}
 }
 
+/// Groups `start..end` of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct GroupRange {
+	pub(crate) start: u16,
+	pub(crate) end: u16,
+}
+
 /// What a peer asks.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Request {
 	/// Store the `len` bytes that follow.
 	#[codec(index = 1)]
 	Put { meta: Box<ShardMeta>, len: u32 },
-	/// Send a shard.
+	/// Send these groups of a shard, all if none are named.
 	#[codec(index = 2)]
-	Get { shard: ShardId },
+	Get {
+		shard: ShardId,
+		groups: Option<GroupRange>,
+	},
 	/// Say which of the `count` shards that follow are held.
 	#[codec(index = 3)]
 	Has { count: u16 },
 	/// Describe a stripe.
 	#[codec(index = 4)]
 	Stripe { stripe: StripeId },
+	/// The bytes sent of a shard were wrong: look at your copy.
+	#[codec(index = 7)]
+	Doubt { shard: ShardId },
 }
 
 /// What a node answers.
@@ -113,9 +135,9 @@ pub(crate) enum Response {
 	/// The shard is on stable storage.
 	#[codec(index = 1)]
 	Stored(PutAck),
-	/// The shard's `len` bytes follow.
+	/// A slice of the shard follows, which has `len` bytes in all.
 	#[codec(index = 2)]
-	Shard { len: u32 },
+	Slice { len: u32 },
 	/// One bit per shard asked, least significant first; unused bits are zero.
 	#[codec(index = 3)]
 	Held { bits: Vec<u8> },
@@ -125,6 +147,9 @@ pub(crate) enum Response {
 	/// Nothing of the kind.
 	#[codec(index = 5)]
 	Failed { status: Status, detail: Vec<u8> },
+	/// Nothing more to say.
+	#[codec(index = 7)]
+	Noted,
 }
 
 impl Response {
@@ -196,6 +221,10 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 		Request::Put { len, .. } if *len == 0 || *len as usize > SHARD_LEN => {
 			Err(WireError::Range("shard length"))
 		}
+		Request::Get {
+			groups: Some(GroupRange { start, end }),
+			..
+		} if start >= end || usize::from(*end) > MAX_GROUPS => Err(WireError::Range("groups of a shard")),
 		Request::Has { count } if *count == 0 || usize::from(*count) > MAX_HAS => {
 			Err(WireError::Range("number of shards"))
 		}
@@ -207,7 +236,7 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 pub(crate) fn decode_response(frame: &[u8]) -> Result<Response, WireError> {
 	let response = decode::<Response>(frame)?;
 	match &response {
-		Response::Shard { len } if *len == 0 || *len as usize > SHARD_LEN => {
+		Response::Slice { len } if *len == 0 || *len as usize > SHARD_LEN => {
 			Err(WireError::Range("shard length"))
 		}
 		Response::Held { bits } if bits.len() > MAX_HAS.div_ceil(8) => {
@@ -278,12 +307,20 @@ mod tests {
 			},
 			Request::Get {
 				shard: ShardId([7; 32]),
+				groups: None,
+			},
+			Request::Get {
+				shard: ShardId([7; 32]),
+				groups: Some(GroupRange { start: 63, end: 64 }),
 			},
 			Request::Has {
 				count: MAX_HAS as u16,
 			},
 			Request::Stripe {
 				stripe: StripeId([9; 32]),
+			},
+			Request::Doubt {
+				shard: ShardId([9; 32]),
 			},
 		] {
 			assert_eq!(decode_request(&body(&request)), Ok(request));
@@ -294,11 +331,12 @@ mod tests {
 	fn responses_round_trip_and_fit_a_frame() {
 		for response in [
 			Response::Stored(PutAck { already_held: true }),
-			Response::Shard { len: 1 },
+			Response::Slice { len: 1 },
 			Response::Held {
 				bits: vec![255; MAX_HAS / 8],
 			},
 			Response::Stripe(meta()),
+			Response::Noted,
 			Response::failed(Status::Busy, &"x".repeat(10_000)),
 		] {
 			assert_eq!(decode_response(&body(&response)), Ok(response));
@@ -309,10 +347,11 @@ mod tests {
 	fn the_wire_form_is_pinned() {
 		let get = frame(&Request::Get {
 			shard: ShardId([0xab; 32]),
+			groups: Some(GroupRange { start: 1, end: 2 }),
 		})
 		.unwrap();
-		assert_eq!(get[..4], [34, 0, 1, 2]);
-		assert_eq!(get.len(), 36);
+		assert_eq!(get[..4], [39, 0, 2, 2]);
+		assert_eq!(get[36..], [1, 1, 0, 2, 0]);
 		let put = frame(&Request::Put {
 			meta: meta(),
 			len: 5,
@@ -321,7 +360,7 @@ mod tests {
 		assert_eq!(put.len(), 2 + 1 + 1 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
 		assert_eq!(
 			frame(&Response::failed(Status::NotFound, "a")).unwrap(),
-			[5, 0, 1, 5, 1, 4, b'a']
+			[5, 0, 2, 5, 1, 4, b'a']
 		);
 	}
 
@@ -331,8 +370,8 @@ mod tests {
 		assert_eq!(frame_len([1, 8]), Err(WireError::Oversize(2049)));
 		assert_eq!(frame_len([0, 8]), Ok(2048));
 		assert_eq!(decode_request(&[]), Err(WireError::Empty));
-		assert_eq!(decode_request(&[2, 2]), Err(WireError::Version(2)));
-		assert_eq!(decode_request(&[1, 99]), Err(WireError::Malformed));
+		assert_eq!(decode_request(&[1, 2]), Err(WireError::Version(1)));
+		assert_eq!(decode_request(&[2, 99]), Err(WireError::Malformed));
 		assert_eq!(
 			decode_request(&vec![1; 2049]),
 			Err(WireError::Oversize(2049))
@@ -349,6 +388,14 @@ mod tests {
 				meta: meta(),
 				len: SHARD_LEN as u32 + 1,
 			},
+			Request::Get {
+				shard: ShardId([7; 32]),
+				groups: Some(GroupRange { start: 3, end: 3 }),
+			},
+			Request::Get {
+				shard: ShardId([7; 32]),
+				groups: Some(GroupRange { start: 0, end: 65 }),
+			},
 			Request::Has { count: 0 },
 			Request::Has {
 				count: MAX_HAS as u16 + 1,
@@ -360,8 +407,8 @@ mod tests {
 			));
 		}
 		for response in [
-			Response::Shard { len: 0 },
-			Response::Shard { len: u32::MAX },
+			Response::Slice { len: 0 },
+			Response::Slice { len: u32::MAX },
 			Response::Held {
 				bits: vec![0; MAX_HAS / 8 + 1],
 			},

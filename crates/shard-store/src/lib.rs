@@ -84,6 +84,7 @@ pub use inventory::{Cursor, Item, Page};
 pub use key::{Key, Namespace};
 pub use maintain::Maintenance;
 pub use scrub::ScrubProgress;
+pub use serve::Slice;
 pub use set::{DiskReport, DiskState, StoreSet};
 pub use shared::{Fault, Finding};
 pub use snapshot::SnapshotError;

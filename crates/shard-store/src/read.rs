@@ -105,6 +105,20 @@ impl Shared {
 		}))
 	}
 
+	/// Bytes `range` of a record's data, not checked.
+	pub(crate) fn read_data(
+		&self,
+		entry: &Entry,
+		data_start: usize,
+		range: &Range<usize>,
+	) -> Result<Vec<u8>, StoreError> {
+		let mut bytes = vec![0; range.len()];
+		let place = entry.place();
+		let offset = place.offset() + (data_start + range.start) as u64;
+		self.read(place.volume, offset, &mut bytes)?;
+		Ok(bytes)
+	}
+
 	/// The groups that hold `range` of a record's data, each checked; `None` if one is damaged.
 	pub(crate) fn read_groups(
 		&self,
@@ -117,10 +131,7 @@ impl Shared {
 		let first = range.start / GROUP_LEN;
 		let end = (range.end.div_ceil(GROUP_LEN) * GROUP_LEN).min(len);
 		let start = first * GROUP_LEN;
-		let mut bytes = vec![0; end.saturating_sub(start)];
-		let place = entry.place();
-		let offset = place.offset() + (data_start + start) as u64;
-		self.read(place.volume, offset, &mut bytes)?;
+		let mut bytes = self.read_data(entry, data_start, &(start..end.max(start)))?;
 		let good = bytes
 			.chunks(GROUP_LEN)
 			.enumerate()

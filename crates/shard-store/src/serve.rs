@@ -10,9 +10,23 @@ use crate::{
 	record::{shard_meta, Record},
 	store::ShardStore,
 };
-use arion_storage_proof::Outboard;
+use arion_storage_proof::{
+	outboard::{group_bytes, group_count},
+	Outboard, GROUP_LEN,
+};
 use hippius_primitives::{ShardId, ShardMeta, StripeId};
 use std::ops::Range;
+
+/// Groups of a record and the tree to check them by.
+#[derive(Clone, Debug)]
+pub struct Slice {
+	/// The record's hash tree; it also tells the record's length.
+	pub outboard: Outboard,
+	/// Which groups, of 16 KiB each.
+	pub groups: Range<u64>,
+	/// Their bytes, not checked.
+	pub data: Vec<u8>,
+}
 
 /// What looking at a record came to.
 enum Seen<T> {
@@ -131,6 +145,42 @@ impl ShardStore {
 			}
 			let range = range.start as usize..range.end as usize;
 			self.shared.read_groups(entry, tree, data_start, &range)
+		})
+	}
+
+	/// Groups (of 16 KiB) of a record, all if none are named, with its hash tree: one read of the
+	/// record's end, one of the groups. The tree is checked against its root, the groups are **not**:
+	/// this is for senders whose readers check each group by the tree. `None` if the record is not
+	/// here.
+	pub fn read_slice(
+		&self,
+		key: &Key,
+		groups: Option<Range<u64>>,
+	) -> Result<Option<Slice>, StoreError> {
+		self.with_tree(key, |entry, tree, data_start| {
+			let len = tree.shard_len();
+			let groups = groups.clone().unwrap_or(0..group_count(len));
+			let bytes = group_bytes(len, groups.start).start
+				..group_bytes(len, groups.end.saturating_sub(1)).end;
+			if groups.is_empty() || groups.end > group_count(len) || bytes.is_empty() {
+				return Err(StoreError::Range {
+					key: *key,
+					offset: bytes.start,
+					end: groups.end.saturating_mul(GROUP_LEN as u64),
+					len,
+				});
+			}
+			let bytes = bytes.start as usize..bytes.end as usize;
+			let data = self.shared.read_data(entry, data_start, &bytes)?;
+			// What a record leaves behind may be a hole by now; nothing else here would tell.
+			if !self.shared.still_there(entry) {
+				return Ok(None);
+			}
+			Ok(Some(Slice {
+				outboard: tree.clone(),
+				groups,
+				data,
+			}))
 		})
 	}
 

@@ -6,6 +6,7 @@ use crate::{
 	inventory::{Cursor, Page},
 	key::Key,
 	scrub::ScrubProgress,
+	serve::Slice,
 	shared::Finding,
 	store::{PutOutcome, ShardStore},
 	usage::Usage,
@@ -274,6 +275,15 @@ impl StoreSet {
 	/// As [`ShardStore::outboard`].
 	pub fn outboard(&self, key: &Key) -> Result<Option<Outboard>, StoreError> {
 		self.first(|store| store.outboard(key))
+	}
+
+	/// As [`ShardStore::read_slice`].
+	pub fn read_slice(
+		&self,
+		key: &Key,
+		groups: Option<Range<u64>>,
+	) -> Result<Option<Slice>, StoreError> {
+		self.first(|store| store.read_slice(key, groups.clone()))
 	}
 
 	/// As [`ShardStore::has`].

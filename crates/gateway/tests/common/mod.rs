@@ -13,7 +13,7 @@ use arion_gateway::{
 	Address, Gateway, GetError, Label, Object, PutError, Stored,
 };
 use arion_grid::{
-	BoxFuture, Grid, GridConfig, GridError, Identity, PutAck, ServiceError, ShardService,
+	BoxFuture, Extract, Grid, GridConfig, GridError, Identity, PutAck, ServiceError, ShardService,
 };
 use arion_shard_store::{PutOutcome, ShardStore, StoreConfig, StoreError};
 use bytes::Bytes;
@@ -91,16 +91,17 @@ impl ShardService for Service {
 		&self,
 		_: NodeKey,
 		shard: ShardId,
-	) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		groups: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		Box::pin(async move {
-			let found = blocking(&self.store, move |store| store.get(&shard)).await?;
-			let Some((_, mut bytes)) = found else {
+			let read = move |store: &ShardStore| store.read_slice(&shard.into(), groups);
+			let Some(mut slice) = blocking(&self.store, read).await? else {
 				return Ok(None);
 			};
 			match self.manner.load(Ordering::Relaxed) {
 				LIES => {
-					let middle = bytes.len() / 2;
-					bytes[middle] ^= 1;
+					let middle = slice.data.len() / 2;
+					slice.data[middle] ^= 1;
 				}
 				STALLS => {
 					self.stalled.fetch_add(1, Ordering::Relaxed);
@@ -109,7 +110,11 @@ impl ShardService for Service {
 				}
 				_ => {}
 			}
-			Ok(Some(bytes.into()))
+			Ok(Extract::new(
+				slice.outboard,
+				slice.groups,
+				slice.data.into(),
+			))
 		})
 	}
 

@@ -4,9 +4,9 @@ use super::{Server, MEMORY_UNIT};
 use crate::{
 	service::ServiceError,
 	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
-	wire::{code, decode_request, pack, Request, Response, Status, WireError},
+	wire::{code, decode_request, pack, GroupRange, Request, Response, Status, WireError},
 };
-use bytes::Bytes;
+use arion_storage_proof::GROUP_LEN;
 use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
 use quinn::{RecvStream, SendStream, VarInt};
 use std::future::Future;
@@ -103,16 +103,21 @@ impl Server {
 	) -> Result<(), Fault> {
 		let header = timeout(self.config.header_timeout, async {
 			let request = decode_request(&read_frame(recv).await?)?;
-			if matches!(request, Request::Get { .. } | Request::Stripe { .. }) {
+			if !matches!(request, Request::Put { .. } | Request::Has { .. }) {
 				read_end(recv).await?;
 			}
 			Ok::<_, Fault>(request)
 		});
 		match header.await.map_err(|_| Fault::Abort(code::TIMEOUT))?? {
 			Request::Put { meta, len } => self.put(peer, *meta, len as usize, sender, recv).await,
-			Request::Get { shard } => self.get(peer, shard, sender).await,
+			Request::Get { shard, groups } => self.get(peer, shard, groups, sender).await,
 			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
 			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
+			Request::Doubt { shard } => {
+				tracing::warn!(%peer, %shard, "a peer says that the bytes of a shard are wrong");
+				self.service.disputed(peer, shard);
+				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)
+			}
 		}
 	}
 
@@ -140,27 +145,38 @@ impl Server {
 		Ok(sender.frame(&Response::Stored(ack), self.pace(0)).await?)
 	}
 
-	async fn get(&self, peer: NodeKey, shard: ShardId, sender: &mut Sender) -> Result<(), Fault> {
-		let mut memory = self.memory(SHARD_LEN).await?;
-		let bytes: Bytes = self
-			.watched(sender, self.service.get(peer, shard))
+	async fn get(
+		&self,
+		peer: NodeKey,
+		shard: ShardId,
+		groups: Option<GroupRange>,
+		sender: &mut Sender,
+	) -> Result<(), Fault> {
+		let groups = groups.map(|groups| u64::from(groups.start)..u64::from(groups.end));
+		let most = groups.as_ref().map_or(SHARD_LEN, |groups| {
+			(groups.end - groups.start) as usize * GROUP_LEN
+		});
+		let mut memory = self.memory(most).await?;
+		let extract = self
+			.watched(sender, self.service.get(peer, shard, groups.clone()))
 			.await?
 			.ok_or_else(|| Fault::Answer(Status::NotFound, format!("shard {shard} is not held")))?;
-		let len = match u32::try_from(bytes.len()) {
-			Ok(len) if len > 0 && bytes.len() <= SHARD_LEN => len,
+		let len = match u32::try_from(extract.shard_len()) {
+			Ok(len) if len > 0 && len as usize <= SHARD_LEN && extract.len() <= most => len,
 			_ => {
-				tracing::error!(%shard, len = bytes.len(), "the service gave an impossible shard");
+				let len = extract.shard_len();
+				tracing::error!(%shard, len, "the service gave an impossible shard");
 				return Err(Fault::Answer(
 					Status::Internal,
 					"the stored shard has no sane length".into(),
 				));
 			}
 		};
-		let spare = units(SHARD_LEN).saturating_sub(units(bytes.len()));
+		let spare = units(most).saturating_sub(units(extract.len()));
 		drop(memory.split(spare as usize));
-		let pace = self.pace(bytes.len());
-		sender.frame(&Response::Shard { len }, pace).await?;
-		Ok(sender.body(bytes, pace).await?)
+		let pace = self.pace(extract.len());
+		sender.frame(&Response::Slice { len }, pace).await?;
+		Ok(sender.slice(&extract, pace).await?)
 	}
 
 	async fn has(

@@ -164,18 +164,19 @@ async fn bad_requests_are_answered_as_such() {
 	other_slot.slot = 3;
 	let get = frame(&Request::Get {
 		shard: ShardId([1; 32]),
+		groups: None,
 	})
 	.unwrap();
 	let requests: Vec<(&str, Vec<u8>)> = vec![
 		("too early", vec![]),
 		("too early", vec![9]),
-		("too early", vec![9, 0, 1]),
+		("too early", vec![9, 0, 2]),
 		("empty frame", vec![0, 0]),
 		("at most 2048", vec![1, 8]),
 		("at most 2048", vec![0xff, 0xff]),
-		("version 2", vec![2, 0, 2, 2]),
-		("does not decode", vec![2, 0, 1, 200]),
-		("does not decode", vec![3, 0, 1, 2, 5]),
+		("version 1", vec![2, 0, 1, 2]),
+		("does not decode", vec![2, 0, 2, 200]),
+		("does not decode", vec![3, 0, 2, 2, 5]),
 		("went on", [&get[..], b"x"].concat()),
 		("shard length", put(&meta, 0)),
 		("shard length", put(&meta, 1024 * 1024 + 1)),
@@ -265,6 +266,7 @@ async fn slow_headers_and_bodies_are_cut_off() {
 	.unwrap();
 	let get = frame(&Request::Get {
 		shard: ShardId([1; 32]),
+		groups: None,
 	})
 	.unwrap();
 	// One byte of a header; a whole header without its end; half a body.
@@ -311,6 +313,7 @@ async fn a_reader_that_does_not_read_is_cut_off() {
 	let (mut send, mut recv) = connection.open_bi().await.unwrap();
 	let get = frame(&Request::Get {
 		shard: meta.shard().unwrap(),
+		groups: None,
 	})
 	.unwrap();
 	send.write_all(&get).await.unwrap();

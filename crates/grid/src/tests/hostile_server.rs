@@ -5,11 +5,19 @@ use super::support::{
 };
 use crate::{
 	wire::{code, frame, Response},
-	BoxFuture, DialCause, GridError, Peer, PutAck, ServiceError, ShardService, Status,
+	BoxFuture, DialCause, Extract, GridError, Peer, PutAck, ServiceError, ShardService, Status,
 };
+use arion_storage_proof::{outboard::group_count, Outboard};
 use bytes::Bytes;
 use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
-use std::{future::Future, sync::Arc};
+use std::{
+	future::Future,
+	ops::Range,
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
+};
 
 fn script<F, Fut>(run: F) -> Script
 where
@@ -73,7 +81,22 @@ async fn addresses_are_tried_in_order() {
 }
 
 /// Gives what it was told to give, whatever is asked.
-struct Liar(Bytes, ShardMeta);
+struct Liar {
+	/// What it proves, and what it sends.
+	shards: (Bytes, Bytes),
+	meta: ShardMeta,
+	disputes: AtomicUsize,
+}
+
+impl Liar {
+	fn new(proves: Bytes, sends: Bytes, meta: &ShardMeta) -> Arc<Self> {
+		Arc::new(Self {
+			shards: (proves, sends),
+			meta: meta.clone(),
+			disputes: AtomicUsize::new(0),
+		})
+	}
+}
 
 impl ShardService for Liar {
 	fn put(
@@ -85,8 +108,25 @@ impl ShardService for Liar {
 		Box::pin(async { Err(ServiceError::insufficient_storage("full\u{1b}[2J")) })
 	}
 
-	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
-		Box::pin(async { Ok(Some(self.0.clone())) })
+	fn get(
+		&self,
+		_: NodeKey,
+		_: ShardId,
+		_: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
+		Box::pin(async {
+			let (proves, sends) = &self.shards;
+			let outboard = Outboard::build(proves);
+			Ok(Extract::new(
+				outboard,
+				0..group_count(proves.len() as u64),
+				sends.clone(),
+			))
+		})
+	}
+
+	fn disputed(&self, _: NodeKey, _: ShardId) {
+		self.disputes.fetch_add(1, Ordering::SeqCst);
 	}
 
 	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
@@ -98,7 +138,7 @@ impl ShardService for Liar {
 		_: NodeKey,
 		_: StripeId,
 	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(Some(self.1.clone())) })
+		Box::pin(async { Ok(Some(self.meta.clone())) })
 	}
 }
 
@@ -108,8 +148,8 @@ async fn lies_are_found_out() {
 	let id = meta.shard().unwrap();
 	let mut flipped = bytes.to_vec();
 	flipped[40_000] ^= 1;
-	let liar = Arc::new(Liar(flipped.into(), meta.clone()));
-	let ends = pair(quick(), liar);
+	let liar = Liar::new(bytes.clone(), flipped.into(), &meta);
+	let ends = pair(quick(), liar.clone());
 
 	let error = ends.peer.get(id, SHARD_LEN).await.unwrap_err();
 	assert!(error.is_misbehaviour());
@@ -117,6 +157,11 @@ async fn lies_are_found_out() {
 		panic!("{error}")
 	};
 	assert_eq!((peer, shard), (ends.server.node_key(), id));
+
+	// The node was told, and may look at its copy.
+	while liar.disputes.load(Ordering::SeqCst) == 0 {
+		tokio::task::yield_now().await;
+	}
 
 	// More than was asked for is not even read.
 	let error = ends.peer.get(id, 49_999).await.unwrap_err();
@@ -138,7 +183,7 @@ async fn lies_are_found_out() {
 
 	// The right stripe id over other shards.
 	meta.shards[3] = ShardId([3; 32]);
-	let ends = pair(quick(), Arc::new(Liar(bytes, meta.clone())));
+	let ends = pair(quick(), Liar::new(bytes.clone(), bytes, &meta));
 	let error = ends.peer.stripe(meta.stripe).await.unwrap_err();
 	assert!(matches!(error, GridError::Protocol { .. }), "{error}");
 }
@@ -147,7 +192,7 @@ async fn lies_are_found_out() {
 async fn a_reset_in_the_middle_is_no_short_success() {
 	let (_ends, peer) = against(script(|mut send, mut recv| async move {
 		recv.read_to_end(4096).await.unwrap();
-		say(&mut send, &Response::Shard { len: 1000 }).await;
+		say(&mut send, &Response::Slice { len: 1000 }).await;
 		send.write_all(&[1; 500]).await.unwrap();
 		send.reset(code::INTERNAL).unwrap();
 	}));
@@ -162,7 +207,7 @@ async fn a_reset_in_the_middle_is_no_short_success() {
 async fn a_clean_end_in_the_middle_is_no_short_success() {
 	let (_ends, peer) = against(script(|mut send, mut recv| async move {
 		recv.read_to_end(4096).await.unwrap();
-		say(&mut send, &Response::Shard { len: 1000 }).await;
+		say(&mut send, &Response::Slice { len: 1000 }).await;
 		send.write_all(&[1; 500]).await.unwrap();
 		send.finish().unwrap();
 		let _ = send.stopped().await;
@@ -180,7 +225,7 @@ async fn a_long_end_is_refused() {
 		let extra = extra.clone();
 		async move {
 			recv.read_to_end(4096).await.unwrap();
-			say(&mut send, &Response::Shard { len: 1000 }).await;
+			say(&mut send, &Response::Slice { len: 1000 }).await;
 			// The client may stop us in the middle of this.
 			let _ = send.write_all(&extra).await;
 			let _ = send.stopped().await;
@@ -199,12 +244,12 @@ async fn bad_answer_frames_are_refused() {
 	let answers: Vec<(&str, Vec<u8>)> = vec![
 		("too early", vec![]),
 		("too early", vec![5]),
-		("too early", vec![5, 0, 1]),
+		("too early", vec![5, 0, 2]),
 		("empty frame", vec![0, 0]),
 		("at most 2048", vec![0xff, 0xff]),
 		("version 9", vec![2, 0, 9, 1]),
-		("does not decode", vec![2, 0, 1, 77]),
-		("range", vec![6, 0, 1, 2, 0xff, 0xff, 0xff, 0xff]),
+		("does not decode", vec![2, 0, 2, 77]),
+		("range", vec![6, 0, 2, 2, 0xff, 0xff, 0xff, 0xff]),
 		("another question", put),
 		(
 			"another question",

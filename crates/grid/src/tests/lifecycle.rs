@@ -1,11 +1,14 @@
 //! Cancelling, restarting, closing, ageing.
 
 use super::support::{grid, identity, pair, quick, serving, shard, to, Memory, Stuck, LOOPBACK};
-use crate::{tls, BoxFuture, Grid, GridConfig, GridError, PutAck, ServiceError, ShardService};
+use crate::{
+	tls, BoxFuture, Extract, Grid, GridConfig, GridError, PutAck, ServiceError, ShardService,
+};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
 use std::{
+	ops::Range,
 	sync::{
 		atomic::{AtomicUsize, Ordering},
 		Arc,
@@ -131,7 +134,12 @@ impl ShardService for Gate {
 		})
 	}
 
-	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+	fn get(
+		&self,
+		_: NodeKey,
+		_: ShardId,
+		_: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		Box::pin(async { panic!("a service that panics") })
 	}
 
@@ -365,6 +373,7 @@ async fn sessions_cannot_be_resumed() {
 		send.write_all(
 			&crate::wire::frame(&crate::wire::Request::Get {
 				shard: ShardId([0; 32]),
+				groups: None,
 			})
 			.unwrap(),
 		)

@@ -3,13 +3,14 @@
 use super::support::{grid, pair, quick, raw_client, serving, shard, to, Memory, Stuck};
 use crate::{
 	wire::{code, frame, Request},
-	BoxFuture, DialCause, GridConfig, GridError, PutAck, ServiceError, ShardService, Status,
+	BoxFuture, DialCause, Extract, GridConfig, GridError, PutAck, ServiceError, ShardService,
+	Status,
 };
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
 use quinn::ConnectionError;
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 #[tokio::test]
 async fn connections_in_all_are_limited() {
@@ -117,7 +118,12 @@ impl ShardService for Closed {
 		unreachable!()
 	}
 
-	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+	fn get(
+		&self,
+		_: NodeKey,
+		_: ShardId,
+		_: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		unreachable!()
 	}
 
@@ -156,6 +162,7 @@ async fn requests_beyond_the_limit_wait_their_turn() {
 	let (_endpoint, connection) = raw_client(&server).await;
 	let get = frame(&Request::Get {
 		shard: ShardId([1; 32]),
+		groups: None,
 	})
 	.unwrap();
 	let mut streams = Vec::new();

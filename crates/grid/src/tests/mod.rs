@@ -8,4 +8,5 @@ mod lifecycle;
 mod limits;
 mod rekey;
 mod roundtrip;
+mod slices;
 mod support;

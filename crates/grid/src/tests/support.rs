@@ -1,7 +1,8 @@
 //! An in-memory service, ends on loopback, and peers that do not keep to the rules.
 
 use crate::{
-	tls, wire, BoxFuture, Grid, GridConfig, Identity, Peer, PutAck, ServiceError, ShardService,
+	tls, wire, BoxFuture, Extract, Grid, GridConfig, Identity, Peer, PutAck, ServiceError,
+	ShardService,
 };
 use bytes::Bytes;
 use codec::Encode;
@@ -10,6 +11,7 @@ use quinn::{Connection, Endpoint};
 use std::{
 	collections::HashMap,
 	net::{Ipv4Addr, SocketAddr},
+	ops::Range,
 	sync::{Arc, Mutex},
 	time::Duration,
 };
@@ -46,14 +48,15 @@ impl ShardService for Memory {
 		&self,
 		_: NodeKey,
 		shard: ShardId,
-	) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+		groups: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		Box::pin(async move {
-			Ok(self
-				.shards
-				.lock()
-				.unwrap()
-				.get(&shard)
-				.map(|(_, bytes)| bytes.clone()))
+			let held = self.shards.lock().unwrap().get(&shard).cloned();
+			held.map(|(_, bytes)| {
+				Extract::of(&bytes, groups)
+					.ok_or_else(|| ServiceError::bad_request("no such groups"))
+			})
+			.transpose()
 		})
 	}
 
@@ -224,7 +227,12 @@ impl ShardService for Stuck {
 		self.hang()
 	}
 
-	fn get(&self, _: NodeKey, _: ShardId) -> BoxFuture<'_, Result<Option<Bytes>, ServiceError>> {
+	fn get(
+		&self,
+		_: NodeKey,
+		_: ShardId,
+		_: Option<Range<u64>>,
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		self.hang()
 	}
 

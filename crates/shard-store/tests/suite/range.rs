@@ -120,3 +120,42 @@ fn other_namespaces_hold_bytes_under_any_digest() {
 	assert!(matches!(error, StoreError::BadShard(_)), "{error}");
 	assert_eq!(store.usage().trash, 2);
 }
+
+#[test]
+fn a_slice_is_read_unchecked_with_its_tree() {
+	let (disk, store) = store(5);
+	for len in [1, 16_384, 16_385, LEN] {
+		let (meta, data, id) = sized(len as u64 + 7, len);
+		store.put(&meta, &data).unwrap();
+		let key = Key::from(id);
+		let count = len.div_ceil(16_384) as u64;
+		for groups in [
+			None,
+			Some(0..1),
+			Some(count - 1..count),
+			Some(count / 2..count),
+		] {
+			let before = disk.accesses();
+			let slice = store.read_slice(&key, groups.clone()).unwrap().unwrap();
+			assert!(disk.accesses() - before <= 2);
+			let groups = groups.unwrap_or(0..count);
+			assert_eq!(slice.groups, groups);
+			let start = groups.start as usize * 16_384;
+			assert!(slice.data == data[start..(groups.end as usize * 16_384).min(len)]);
+			assert!(slice.outboard == Outboard::build(&data));
+		}
+		for groups in [
+			0..0,
+			1..1,
+			0..count + 1,
+			count..count + 1,
+			0..u64::MAX,
+			u64::MAX - 1..u64::MAX,
+		] {
+			let error = store.read_slice(&key, Some(groups)).unwrap_err();
+			assert!(matches!(error, StoreError::Range { .. }), "{error}");
+		}
+	}
+	let absent = Key::from(shard_id(b"absent"));
+	assert!(store.read_slice(&absent, None).unwrap().is_none());
+}
