@@ -2,7 +2,7 @@
 
 use crate::{
 	error::{GetError, Part},
-	fetch::{Gathered, SlotRange, Wanted},
+	fetch::{Gathered, Piece as Fetched, SlotRange, Wanted},
 	gateway::{Address, Gateway},
 	metrics::Metrics,
 	root::Object,
@@ -185,9 +185,9 @@ impl Gateway {
 		let metrics = self.metrics.clone();
 		let plain = self
 			.compute(move || {
-				let sealed = assemble(sources, &metrics)
+				let sealed = assemble(&sources, &metrics)
 					.map_err(|cause| GetError::Stripe { part, cause })?;
-				let plain = opener.open_part(&plan, &sealed);
+				let plain = opener.open_pieces(&plan, &sealed);
 				drop(memory);
 				plain.map_err(|cause| GetError::Open { part, cause })
 			})
@@ -270,33 +270,28 @@ struct Assembly {
 
 /// All parts one after the other. Those that are not here are computed from the same columns of ten
 /// other shards; hashes were checked when bytes arrived.
-fn assemble(sources: Vec<Assembly>, metrics: &Metrics) -> Result<Vec<u8>, StripeError> {
-	let lens = sources.iter().flat_map(|source| &source.parts);
-	let mut sealed = Vec::with_capacity(lens.map(|part| part.range.len()).sum());
+fn assemble(sources: &[Assembly], metrics: &Metrics) -> Result<Vec<Bytes>, StripeError> {
+	let mut sealed = Vec::new();
 	let mut decoded = false;
-	for source in &sources {
-		let missing = source
-			.parts
+	for source in sources {
+		let Assembly {
+			parts, gathered, ..
+		} = source;
+		let missing = parts
 			.iter()
-			.filter(|part| source.gathered.get(part.slot, &part.range).is_none());
+			.filter(|part| gathered.get(part.slot, &part.range).is_none());
 		let missing = ShardSet::from_slots(missing.map(|part| part.slot))?;
 		let computed = match missing.is_empty() {
 			true => Vec::new(),
 			false => source.compute(missing)?,
 		};
 		decoded |= !missing.is_empty();
-		let columns = &source.gathered.columns;
-		for part in &source.parts {
-			if let Some(bytes) = source.gathered.get(part.slot, &part.range) {
-				sealed.extend_from_slice(&bytes);
-				continue;
-			}
-			let at = missing.iter().position(|slot| slot == part.slot);
-			let range = part.range.start.saturating_sub(columns.start)
-				..part.range.end.saturating_sub(columns.start);
-			let column = at.and_then(|at| computed.get(at));
-			let bytes = column.and_then(|column| column.get(range));
-			sealed.extend_from_slice(bytes.ok_or(CodecError::ColumnRange {
+		for part in parts {
+			let bytes = gathered.get(part.slot, &part.range).or_else(|| {
+				let at = missing.iter().position(|slot| slot == part.slot)?;
+				computed.get(at)?.get(&part.range)
+			});
+			sealed.push(bytes.ok_or(CodecError::ColumnRange {
 				start: part.range.start,
 				end: part.range.end,
 				shard_len: source.shard_len,
@@ -311,7 +306,7 @@ fn assemble(sources: Vec<Assembly>, metrics: &Metrics) -> Result<Vec<u8>, Stripe
 
 impl Assembly {
 	/// The columns of these slots, in order, from those of ten others.
-	fn compute(&self, missing: ShardSet) -> Result<Vec<Vec<u8>>, StripeError> {
+	fn compute(&self, missing: ShardSet) -> Result<Vec<Fetched>, StripeError> {
 		let columns = &self.gathered.columns;
 		let pieces: Vec<(usize, Bytes)> = (0..TOTAL_SHARDS)
 			.filter_map(|slot| Some((slot, self.gathered.get(slot, columns)?)))
@@ -332,6 +327,8 @@ impl Assembly {
 			&sources,
 			&mut outputs,
 		)?;
-		Ok(computed)
+		let start = columns.start;
+		let computed = computed.into_iter().map(Bytes::from);
+		Ok(computed.map(|bytes| Fetched { start, bytes }).collect())
 	}
 }

@@ -157,19 +157,52 @@ impl StripeOpener {
 	/// [`OpenError::NoSuchStripe`] if the plan is another stream's, [`OpenError::WrongLength`] or
 	/// [`OpenError::NotAuthentic`].
 	pub fn open_part(&self, plan: &RangePlan, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+		self.open_pieces(plan, &[sealed])
+	}
+
+	/// As [`StripeOpener::open_part`], of sealed bytes in several pieces, one after the other. Only
+	/// a chunk that lies in two of them is copied first.
+	///
+	/// # Errors
+	/// As there.
+	pub fn open_pieces<T: AsRef<[u8]>>(
+		&self,
+		plan: &RangePlan,
+		sealed: &[T],
+	) -> Result<Vec<u8>, OpenError> {
 		let stripe = plan.stripe;
 		let len = self.plain_len(stripe)?;
-		if sealed.len() != plan.sealed.len() {
+		let mut left = sealed.iter().map(|piece| piece.as_ref().len()).sum();
+		if left != plan.sealed.len() {
 			let expected = plan.sealed.len();
 			return Err(OpenError::WrongLength {
 				stripe,
-				len: sealed.len(),
+				len: left,
 				expected,
 			});
 		}
 		let last_chunk = self.layout.is_last(stripe).then(|| chunks_of(len) - 1);
-		let mut plain = Vec::with_capacity(sealed.len());
-		for (chunk, bytes) in plan.chunks.clone().zip(sealed.chunks(CHUNK_LEN)) {
+		let mut plain = Vec::with_capacity(left);
+		let mut pieces = sealed.iter().map(AsRef::as_ref);
+		let (mut piece, mut joined): (&[u8], Vec<u8>) = (&[], Vec::new());
+		for chunk in plan.chunks.clone() {
+			let needed = left.min(CHUNK_LEN);
+			left -= needed;
+			joined.clear();
+			let bytes = loop {
+				let missing = needed - joined.len();
+				if let Some((start, rest)) = piece.split_at_checked(missing) {
+					piece = rest;
+					if joined.is_empty() {
+						break start;
+					}
+					joined.extend_from_slice(start);
+					break &joined;
+				}
+				joined.extend_from_slice(piece);
+				// There are as many bytes as the plan names: checked above.
+				piece = pieces.next().unwrap_or_default();
+			};
 			let counter = stripe * STRIPE_CHUNKS as u32 + chunk as u32;
 			self.cipher
 				.open(counter, last_chunk == Some(chunk), bytes, &mut plain)

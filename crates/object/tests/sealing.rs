@@ -226,6 +226,35 @@ fn a_range_opens_only_its_chunks() {
 }
 
 #[test]
+fn sealed_bytes_may_come_in_pieces_cut_anywhere() {
+	for suite in SUITES {
+		let len = 3 * CHUNK_PLAIN + 10;
+		let stream = seal(len, suite);
+		let opener = stream.opener(StreamKind::Data, stream.layout);
+		let sealed = &stream.stripes[0];
+		let plan = opener.plan_range(0, 0..len).unwrap();
+		let ends = [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 3 * CHUNK_LEN];
+		for (at, a) in ends.iter().enumerate() {
+			for b in &ends[at..] {
+				let pieces = [&sealed[..*a], &sealed[*a..*b], &sealed[*b..]];
+				assert_eq!(opener.open_pieces(&plan, &pieces).unwrap(), bytes(len, 11));
+			}
+		}
+		let short = opener.open_pieces(&plan, &[&sealed[..CHUNK_LEN]]);
+		assert!(matches!(short, Err(OpenError::WrongLength { .. })));
+		let none: [&[u8]; 0] = [];
+		assert!(opener.open_pieces(&plan, &none).is_err());
+		let mut wrong = sealed.clone();
+		wrong[CHUNK_LEN] ^= 1;
+		let wrong = opener.open_pieces(&plan, &[&wrong[..9], &wrong[9..]]);
+		assert!(matches!(
+			wrong,
+			Err(OpenError::NotAuthentic { chunk: 1, .. })
+		));
+	}
+}
+
+#[test]
 fn the_shard_parts_of_a_plan_are_its_sealed_bytes() {
 	let len = 5 * CHUNK_PLAIN + 10;
 	let stream = seal(len, Suite::Aes256Gcm);
