@@ -120,12 +120,13 @@ impl Peers {
 		self.remember(key, Standing::Slow);
 	}
 
-	/// The node failed. Answers such as "not found" or "full" are no failure of the node.
+	/// The node failed. Answers such as "not found" or "full" are no failure of the node, nor is a
+	/// shard of another length than the manifest says.
 	pub fn failed(&self, key: &NodeKey, error: &GridError) {
 		if error.is_misbehaviour() {
 			tracing::warn!(node = %key, %error, "quarantined");
 			self.remember(key, Standing::Quarantined);
-		} else if error.status().is_none() {
+		} else if error.status().is_none() && !matches!(error, GridError::OtherLength { .. }) {
 			self.remember(key, Standing::Down);
 		}
 	}

@@ -188,7 +188,7 @@ async fn sizes_and_ranges() {
 			"{range:?}"
 		);
 	}
-	// One byte costs one shard.
+	// One byte costs one sealed chunk.
 	gateway.settled().await;
 	let calm = network.calm_gateway("calm");
 	let same = Arc::new(
@@ -196,9 +196,9 @@ async fn sizes_and_ranges() {
 			.await
 			.unwrap(),
 	);
-	let before = calm.metrics().shards_fetched.get();
+	let before = calm.metrics().shard_bytes_fetched.get();
 	read(&calm, &same, 3_000_000..3_000_001).await.unwrap();
-	assert_eq!(calm.metrics().shards_fetched.get(), before + 1);
+	assert_eq!(calm.metrics().shard_bytes_fetched.get(), before + 65_536);
 	let beyond = read(&gateway, &object, len..len + 1).await.unwrap_err();
 	assert!(matches!(beyond, GetError::BadRange { .. }));
 	// A range whose shard is gone is decoded from others.

@@ -62,6 +62,34 @@ async fn a_healthy_read_moves_little_more_than_it_gives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_range_of_a_lost_shard_is_computed_from_the_same_columns_of_others() {
+	let network = Network::start();
+	let gateway = network.calm_gateway("a");
+	let bytes = content(11 * MIB, 5);
+	let stored = put(&gateway, &bytes, "").await.unwrap();
+	gateway.settled().await;
+	let object = Arc::new(gateway.find(&Address::Id(stored.link.id)).await.unwrap());
+	network.behave(0..15, LIES);
+	let metrics = gateway.metrics();
+	let mut decoded = 0;
+	for start in (0..10 * MIB as u64).step_by(1_000_003) {
+		let before = (
+			metrics.stripes_decoded.get(),
+			metrics.shard_bytes_fetched.get(),
+		);
+		let got = read(&gateway, &object, start..start + 100).await.unwrap();
+		assert!(got == bytes[start as usize..start as usize + 100]);
+		let moved = metrics.shard_bytes_fetched.get() - before.1;
+		let was_decoded = metrics.stripes_decoded.get() > before.0;
+		// Up to two chunks; ten times that if it had to be computed, and what liars sent besides.
+		let columns = if was_decoded { 30 } else { 1 };
+		assert!(moved <= columns * 2 * 65_536, "{moved}");
+		decoded += u64::from(was_decoded);
+	}
+	assert!(decoded > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn five_that_never_answer_cost_no_more_than_the_budget() {
 	let network = Network::start();
 	let gateway = network.gateway("a");

@@ -13,7 +13,7 @@ use std::{
 	ops::Range,
 	sync::{
 		atomic::{AtomicU64, Ordering::Relaxed},
-		Arc,
+		Arc, OnceLock,
 	},
 	time::Instant,
 };
@@ -21,21 +21,33 @@ use std::{
 /// Verified bytes received so far of one transfer; cheap to clone, readable while the transfer
 /// runs. Counts whole groups (16 KiB), so more than a short range has.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub struct Progress(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+	bytes: AtomicU64,
+	first: OnceLock<Instant>,
+}
 
 impl Progress {
 	/// Verified bytes received so far.
 	pub fn bytes(&self) -> u64 {
-		self.0.load(Relaxed)
+		self.0.bytes.load(Relaxed)
+	}
+
+	/// When the first group was verified.
+	pub fn first(&self) -> Option<Instant> {
+		self.0.first.get().copied()
 	}
 
 	/// A transfer begins, perhaps once more.
 	pub(crate) fn restart(&self) {
-		self.0.store(0, Relaxed);
+		self.0.bytes.store(0, Relaxed);
 	}
 
 	fn add(&self, bytes: u64) {
-		self.0.fetch_add(bytes, Relaxed);
+		self.0.first.get_or_init(Instant::now);
+		self.0.bytes.fetch_add(bytes, Relaxed);
 	}
 }
 

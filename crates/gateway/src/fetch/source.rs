@@ -2,11 +2,15 @@
 
 use super::estimate::PathKind;
 use crate::{cluster::Node, peers::Peers};
-use arion_grid::GridError;
+use arion_grid::{GridError, Progress};
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, FutureExt};
 use hippius_primitives::{coding::SHARD_LEN, ShardId};
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+	ops::Range,
+	sync::Arc,
+	time::{Duration, Instant},
+};
 
 /// What is asked of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +52,20 @@ pub(crate) trait Source: Send + Sync + 'static {
 /// The network.
 pub(crate) struct GridSource(pub(crate) Arc<Peers>);
 
-/// Of a transfer that cannot be looked into.
-struct Unseen;
+/// A transfer over the network.
+struct Seen {
+	progress: Progress,
+	started: Instant,
+}
 
-impl Watch for Unseen {
+impl Watch for Seen {
 	fn received(&self) -> u64 {
-		0
+		self.progress.bytes()
 	}
 
 	fn first_byte(&self) -> Option<Duration> {
-		None
+		let first = self.progress.first()?;
+		Some(first.saturating_duration_since(self.started))
 	}
 }
 
@@ -65,19 +73,25 @@ impl Source for GridSource {
 	fn fetch(&self, node: &Node, ask: &Ask) -> Transfer {
 		let peer = self.0.peer(node);
 		let Ask { shard, part } = ask.clone();
+		let progress = Progress::default();
+		let watch = Arc::new(Seen {
+			progress: progress.clone(),
+			started: Instant::now(),
+		});
 		let done = async move {
-			let max_len = part.as_ref().map_or(SHARD_LEN, |(len, _)| *len);
-			let bytes = peer.get(shard, max_len).await?;
-			Ok(match part {
-				Some((_, range)) => {
-					let end = range.end.min(bytes.len());
-					bytes.slice(range.start.min(end)..end)
-				}
-				None => bytes,
-			})
+			let Some((len, range)) = part else {
+				return peer.get(shard, SHARD_LEN).await;
+			};
+			let number = |at: usize| {
+				u32::try_from(at).map_err(|_| GridError::BadRequest {
+					what: "a shard has at most 1 MiB",
+				})
+			};
+			let range = number(range.start)?..number(range.end)?;
+			peer.get_range(shard, number(len)?, range, &progress).await
 		};
 		Transfer {
-			watch: Arc::new(Unseen),
+			watch,
 			done: done.boxed(),
 		}
 	}
