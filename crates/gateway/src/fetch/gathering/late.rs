@@ -9,6 +9,8 @@ use tokio::time::Instant;
 const LAGS: u32 = 2;
 /// A stream that moved nothing for this many times its 95th percentile counts as failed.
 const STALL_FACTOR: u32 = 4;
+/// But no longer than this: who asks many such needs to be done in time.
+const STALL_MOST: Duration = Duration::from_secs(2);
 
 impl Gathering<'_> {
 	/// The share that the middle one of all streams has received.
@@ -41,7 +43,8 @@ impl Gathering<'_> {
 			if received > stream.seen {
 				(stream.seen, stream.moved) = (received, now);
 			}
-			let limit = fetcher.patience.max(stream.expected.p95 * STALL_FACTOR);
+			let usual = (stream.expected.p95 * STALL_FACTOR).min(STALL_MOST);
+			let limit = fetcher.patience.max(usual);
 			if now - stream.moved >= limit && !stream.stalled {
 				stream.stalled = true;
 				stalled.push(*id);
