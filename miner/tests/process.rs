@@ -75,6 +75,10 @@ impl Running {
 			.args(["run", "--log-format", "json", "--base-path"])
 			.arg(&base.0);
 		command.env_remove("RUST_LOG").env_remove(FAILPOINT);
+		let notify = base.0.join("notify");
+		if notify.exists() {
+			command.env("NOTIFY_SOCKET", notify);
+		}
 		if let Some(failpoint) = failpoint {
 			command.env(FAILPOINT, failpoint);
 		}
@@ -280,6 +284,26 @@ async fn two_signals_end_it_at_once_and_one_before_it_is_ready() {
 	// What a forced end leaves behind does not keep the next start from working.
 	let (status, _) = Running::start(&base, None).terminate();
 	assert!(status.success());
+}
+
+/// As a unit with `Type=notify` expects it.
+#[test]
+fn systemd_is_told_of_readiness_and_end() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, _) = init(dir.path());
+	let socket = std::os::unix::net::UnixDatagram::bind(base.0.join("notify")).unwrap();
+	// Only against hanging.
+	let guard = Some(std::time::Duration::from_secs(60));
+	socket.set_read_timeout(guard).unwrap();
+	let running = Running::start(&base, None);
+	let told = || {
+		let mut buf = [0; 256];
+		let len = socket.recv(&mut buf).unwrap();
+		text(&buf[..len])
+	};
+	assert_eq!(told().trim(), "READY=1");
+	assert!(running.terminate().0.success());
+	assert_eq!(told().trim(), "STOPPING=1");
 }
 
 #[test]
