@@ -20,6 +20,7 @@ use crate::{
 use arion_grid::GridConfig;
 use chain::Ours;
 use hippius_chain_client::{At, ChainClient};
+use hippius_primitives::NodeKey;
 use report::{Finding, Report};
 use std::{
 	net::SocketAddr,
@@ -66,6 +67,9 @@ async fn daemon(base: &BasePath, found: &mut Vec<Finding>) -> Option<Status> {
 			let text = format!("runs as process {}", status.info.pid);
 			found.push(Finding::ok("daemon", text));
 			found.push(worker(&status));
+			if let Ok(keys) = Keys::load(base) {
+				found.extend(old_key(&status, &keys.public()));
+			}
 			Some(status)
 		}
 		Err(MinerError::NotRunning { .. }) => {
@@ -77,6 +81,20 @@ async fn daemon(base: &BasePath, found: &mut Vec<Finding>) -> Option<Status> {
 			None
 		}
 	}
+}
+
+/// Whether the daemon runs with a key that was replaced since it started.
+fn old_key(status: &Status, keys: &[NodeKey]) -> Option<Finding> {
+	(!keys.contains(&status.info.node_key)).then(|| {
+		Finding::error(
+			"daemon",
+			format!(
+				"runs with the key {}, which was replaced",
+				status.info.node_key
+			),
+			"restart the miner",
+		)
+	})
 }
 
 /// Whether the full node's worker speaks to the daemon: it does with every block.
@@ -346,6 +364,14 @@ mod tests {
 		assert_eq!(worker(&of).level, Level::Ok);
 		of.worker_seen_seconds = Some(121);
 		assert_eq!(worker(&of).level, Level::Warning);
+	}
+
+	#[test]
+	fn a_daemon_with_the_old_key() {
+		let of = status(serde_json::json!([]));
+		assert!(old_key(&of, &[NodeKey([2; 32]), of.info.node_key]).is_none());
+		let old = old_key(&of, &[NodeKey([2; 32])]).unwrap();
+		assert_eq!(old.level, Level::Error);
 	}
 
 	#[test]
