@@ -243,7 +243,7 @@ mod tests {
 	use super::*;
 	use crate::{node, sign_registration, submit, NodeDetails};
 	use codec::Encode;
-	use hippius_primitives::{registration::NodeParams, NodeAddress, NodeKey};
+	use hippius_primitives::{registration::NodeParams, NodeAddress, NodeKey, RelayAddress};
 	use subxt::{
 		client::OfflineClient, config::substrate::SubstrateConfig,
 		ext::scale_value::scale::decode_as_type,
@@ -283,6 +283,7 @@ mod tests {
 					ip: [1; 16],
 					port: 2,
 				},
+				NodeAddress::Relay(RelayAddress::new("relay.example.org", 443, true).unwrap()),
 			],
 		};
 		let proof = sign_registration(&key, [1; 32], [2; 32], &params, 5, 99);

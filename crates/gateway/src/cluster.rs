@@ -5,9 +5,10 @@ use arion_crush::{
 	error::{MapError, PlaceError},
 	placement::Placement,
 };
+use arion_grid::Reach;
 use futures_util::future::BoxFuture;
 use hippius_primitives::{
-	registration::NodeRecord, Epoch, NodeIndex, NodeKey, Pg, StripeId, TOTAL_SHARDS,
+	registration::NodeRecord, Epoch, NodeIndex, NodeKey, Pg, RelayAddress, StripeId, TOTAL_SHARDS,
 };
 use std::{
 	collections::{BTreeMap, HashMap},
@@ -69,22 +70,35 @@ pub struct Node {
 	pub index: NodeIndex,
 	/// The key it proves on the wire.
 	pub key: NodeKey,
-	/// Where it serves, best first.
+	/// Where it serves over UDP, best first.
 	pub addresses: Vec<SocketAddr>,
+	/// The relays it can be reached through.
+	pub relays: Vec<RelayAddress>,
+}
+
+impl Node {
+	/// Whether it is reached through relays only, which is slow: such nodes are asked last.
+	pub fn relayed(&self) -> bool {
+		self.addresses.is_empty() && !self.relays.is_empty()
+	}
+
+	/// Where it is looked for.
+	pub fn reach(&self) -> Reach {
+		Reach {
+			direct: self.addresses.clone(),
+			relays: self.relays.clone(),
+		}
+	}
 }
 
 impl From<&NodeRecord> for Node {
 	fn from(record: &NodeRecord) -> Self {
-		let addresses = record
-			.params
-			.addresses
-			.iter()
-			.map(|address| (*address).into())
-			.collect();
+		let Reach { direct, relays } = record.params.addresses.iter().collect();
 		Self {
 			index: record.index,
 			key: record.key,
-			addresses,
+			addresses: direct,
+			relays,
 		}
 	}
 }

@@ -1,7 +1,7 @@
 //! Limits and windows.
 
-use crate::GridError;
-use hippius_primitives::coding::SHARD_LEN;
+use crate::{GridError, PathKind};
+use hippius_primitives::{coding::SHARD_LEN, net::MAX_RELAYS, RelayAddress};
 use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use std::{sync::Arc, time::Duration};
 
@@ -73,6 +73,18 @@ pub struct GridConfig {
 	pub drain_timeout: Duration,
 	/// Size asked for each UDP socket buffer; the system may give less. Default 4 MiB.
 	pub socket_buffer: usize,
+
+	/// Relays this node keeps a connection to, so that others reach it there; at most two. Peers'
+	/// relays are used whatever is set here. Default none.
+	pub relays: Vec<RelayAddress>,
+	/// Whether relays on other machines may be spoken to without TLS. For tests. Default no.
+	pub relay_plain: bool,
+	/// How long a peer's UDP addresses are tried before its relays are tried as well. Default
+	/// 500 ms.
+	pub relay_delay: Duration,
+	/// First wait before another attempt to connect to a relay; doubled each time up to 30 s.
+	/// Default 250 ms.
+	pub relay_retry: Duration,
 }
 
 impl Default for GridConfig {
@@ -107,9 +119,17 @@ impl Default for GridConfig {
 			answer_timeout: Duration::from_secs(30),
 			drain_timeout: Duration::from_secs(5),
 			socket_buffer: 4 * 1024 * 1024,
+			relays: Vec::new(),
+			relay_plain: false,
+			relay_delay: Duration::from_millis(500),
+			relay_retry: Duration::from_millis(250),
 		}
 	}
 }
+
+/// Windows of relayed connections: enough for 2 MB/s over half a second, in bytes.
+const RELAYED_STREAM: u32 = 256 * 1024;
+const RELAYED_WINDOW: u32 = 1024 * 1024;
 
 /// Which side of a connection a transport configuration is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,6 +173,8 @@ impl GridConfig {
 			("header_timeout", self.header_timeout),
 			("progress_timeout", self.progress_timeout),
 			("answer_timeout", self.answer_timeout),
+			("relay_delay", self.relay_delay),
+			("relay_retry", self.relay_retry),
 		];
 		for (setting, value) in waits {
 			if value.is_zero() || value > Duration::from_secs(86_400) {
@@ -181,6 +203,12 @@ impl GridConfig {
 		if self.keep_alive >= self.idle_timeout {
 			return refuse("keep_alive", "must be shorter than `idle_timeout`");
 		}
+		if self.relays.len() > MAX_RELAYS {
+			return refuse("relays", "must be at most two");
+		}
+		if !self.relays.iter().all(RelayAddress::is_sound) {
+			return refuse("relays", "must be names or addresses with a port");
+		}
 		if self.rekey_bytes == 0 {
 			return refuse("rekey_bytes", "must not be 0");
 		}
@@ -196,7 +224,11 @@ impl GridConfig {
 			+ Duration::from_secs_f64(len as f64 / f64::from(self.min_rate.max(1)))
 	}
 
-	pub(crate) fn transport(&self, role: Role) -> Result<Arc<TransportConfig>, GridError> {
+	pub(crate) fn transport(
+		&self,
+		role: Role,
+		path: PathKind,
+	) -> Result<Arc<TransportConfig>, GridError> {
 		let idle = IdleTimeout::try_from(self.idle_timeout).map_err(|error| GridError::Config {
 			setting: "idle_timeout",
 			reason: error.to_string(),
@@ -220,6 +252,15 @@ impl GridConfig {
 				.keep_alive_interval(Some(self.keep_alive)),
 			Role::Acceptor => transport.max_concurrent_bidi_streams(self.max_streams.into()),
 		};
+		if path == PathKind::Relayed {
+			// Datagrams of any length pass a relay, but none longer than the smallest has to. What
+			// is in flight waits in queues of the relay and of TCP: more of it is only delay.
+			transport
+				.mtu_discovery_config(None)
+				.stream_receive_window(self.stream_receive_window.min(RELAYED_STREAM).into())
+				.receive_window(self.receive_window.min(RELAYED_WINDOW).into())
+				.send_window(self.send_window.min(RELAYED_WINDOW.into()));
+		}
 		Ok(Arc::new(transport))
 	}
 }

@@ -2,8 +2,10 @@
 
 use crate::{
 	config::Role,
+	path::{PathCounts, PathKind, Reach},
 	peer::Peer,
 	pool::{Dialer, Pool},
+	relay::{Hybrid, RelayStatus, Relays},
 	serve::Server,
 	service::ShardService,
 	socket, tls,
@@ -14,7 +16,7 @@ use crate::{
 use hippius_primitives::NodeKey;
 use quinn::{
 	crypto::{CryptoError, HmacKey},
-	Endpoint, EndpointConfig, TokioRuntime,
+	Endpoint, EndpointConfig, Runtime, TokioRuntime,
 };
 use quinn_proto::HashedConnectionIdGenerator;
 use std::{
@@ -36,6 +38,7 @@ pub struct Grid {
 	config: GridConfig,
 	runtime: Handle,
 	pool: Pool,
+	relays: Arc<Relays>,
 	server: OnceLock<Arc<Server>>,
 	closing: watch::Sender<bool>,
 }
@@ -64,19 +67,30 @@ impl Grid {
 			address,
 			source: Arc::new(source),
 		};
-		let endpoint = Endpoint::new(
+		let quic = Arc::new(TokioRuntime);
+		let udp = quic.wrap_udp_socket(socket).map_err(bound)?;
+		let local = udp.local_addr().map_err(bound)?;
+		let (closing, watching) = watch::channel(false);
+		let relays = Relays::new(
+			identity.clone(),
+			&config,
+			local.is_ipv6(),
+			runtime.clone(),
+			closing.subscribe(),
+		);
+		let endpoint = Endpoint::new_with_abstract_socket(
 			endpoint_config(&identity),
 			None,
-			socket,
-			Arc::new(TokioRuntime),
+			Arc::new(Hybrid::new(udp, relays.clone())),
+			quic,
 		)
 		.map_err(bound)?;
-		let local = endpoint.local_addr().map_err(bound)?;
-		let (closing, watching) = watch::channel(false);
 		let pool = Pool::new(Dialer {
 			endpoint: endpoint.clone(),
 			identity: identity.clone(),
-			transport: config.transport(Role::Dialer)?,
+			transport: config.transport(Role::Dialer, PathKind::Direct)?,
+			relayed: config.transport(Role::Dialer, PathKind::Relayed)?,
+			relays: relays.clone(),
 			config: config.clone(),
 			runtime: runtime.clone(),
 			closing: watching,
@@ -91,6 +105,7 @@ impl Grid {
 			config,
 			runtime,
 			pool,
+			relays,
 			server,
 			closing,
 		}))
@@ -116,10 +131,32 @@ impl Grid {
 		self.pool.transfers()
 	}
 
-	/// A handle to the node `key`, looked for at `addresses` in order. Does not connect yet.
-	/// Addresses, if any are given, replace those given before for the same key.
-	pub fn peer(&self, key: NodeKey, addresses: Vec<SocketAddr>) -> Peer {
-		self.pool.peer(key, addresses)
+	/// A handle to the node `key`, looked for where `reach` (UDP addresses alone will do) says.
+	/// Does not connect yet. A `reach` that is not empty replaces the one given before for the
+	/// same key.
+	pub fn peer(&self, key: NodeKey, reach: impl Into<Reach>) -> Peer {
+		self.pool.peer(key, reach.into())
+	}
+
+	/// How this node stands with relays: those it lists first, then those of its peers.
+	pub fn relays(&self) -> Vec<RelayStatus> {
+		self.relays.status()
+	}
+
+	/// Batches of packets that were lost here for want of room: to relays, and from relays.
+	pub fn relay_losses(&self) -> (u64, u64) {
+		self.relays.lost()
+	}
+
+	/// Waits until one of the relays this node lists is connected; at once if it lists none. An
+	/// error says why the last of them is not.
+	pub async fn relay_ready(&self) -> Result<(), String> {
+		self.relays.home().await
+	}
+
+	/// Peers this node has a connection to that it dialled: over UDP, and through relays.
+	pub fn paths(&self) -> PathCounts {
+		self.pool.paths()
 	}
 
 	/// Answers peers with `service`, in the background, until [`Grid::close`]. Once per grid.
@@ -128,8 +165,10 @@ impl Grid {
 			return Err(GridError::Closed);
 		}
 		let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&self.identity)?));
+		let mut relayed = config.clone();
+		relayed.transport_config(self.config.transport(Role::Acceptor, PathKind::Relayed)?);
 		config
-			.transport_config(self.config.transport(Role::Acceptor)?)
+			.transport_config(self.config.transport(Role::Acceptor, PathKind::Direct)?)
 			.max_incoming(self.config.max_incoming)
 			.incoming_buffer_size(self.config.incoming_buffer)
 			.incoming_buffer_size_total(self.config.incoming_buffer_total);
@@ -137,6 +176,8 @@ impl Grid {
 			service,
 			self.config.clone(),
 			self.closing.subscribe(),
+			self.relays.clone(),
+			Arc::new(relayed),
 		));
 		self.server
 			.set(server.clone())
@@ -181,6 +222,8 @@ fn endpoint_config(identity: &Identity) -> EndpointConfig {
 	let [a, b, c, d, e, f, g, h, ..] = *cid;
 	let cid = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
 	let mut config = EndpointConfig::new(Arc::new(reset));
+	// So that a UDP payload whose first byte is below 0x40 is never QUIC: those are probes.
+	config.grease_quic_bit(false);
 	config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid)));
 	config
 }

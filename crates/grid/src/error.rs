@@ -1,7 +1,7 @@
 //! What can go wrong, named so that the reader knows who, where, why and what to do.
 
-use crate::wire::Status;
-use hippius_primitives::{NodeKey, ShardId};
+use crate::{path::shown, wire::Status};
+use hippius_primitives::{NodeKey, RelayAddress, ShardId};
 use quinn::ConnectionError;
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -55,7 +55,10 @@ pub enum GridError {
 	},
 	/// An open connection was lost; the request may or may not have been carried out. Every
 	/// request may be repeated.
-	#[error("connection to peer {peer} at {address} was lost: {cause}; try again")]
+	#[error(
+		"connection to peer {peer} at {} was lost: {cause}; try again",
+		shown(address)
+	)]
 	Lost {
 		/// The peer.
 		peer: NodeKey,
@@ -65,7 +68,10 @@ pub enum GridError {
 		cause: ConnectionError,
 	},
 	/// The peer took too long.
-	#[error("peer {peer} at {address} took longer than {after:?} to {what}; ask another")]
+	#[error(
+		"peer {peer} at {} took longer than {after:?} to {what}; ask another",
+		shown(address)
+	)]
 	Timeout {
 		/// The peer.
 		peer: NodeKey,
@@ -77,7 +83,7 @@ pub enum GridError {
 		after: Duration,
 	},
 	/// The peer answered that it cannot or will not.
-	#[error("peer {peer} at {address} answered {status}: {detail}")]
+	#[error("peer {peer} at {} answered {status}: {detail}", shown(address))]
 	Answer {
 		/// The peer.
 		peer: NodeKey,
@@ -90,7 +96,8 @@ pub enum GridError {
 	},
 	/// The peer's bytes do not hash to the id that was asked for. It lies or its disk does.
 	#[error(
-		"peer {peer} at {address} sent wrong bytes for shard {shard}; do not ask it again soon"
+		"peer {peer} at {} sent wrong bytes for shard {shard}; do not ask it again soon",
+		shown(address)
 	)]
 	WrongBytes {
 		/// The peer.
@@ -119,7 +126,8 @@ pub enum GridError {
 	},
 	/// The peer broke off in the middle of its answer.
 	#[error(
-		"peer {peer} at {address} broke off its answer (code {code}); try again or ask another"
+		"peer {peer} at {} broke off its answer (code {code}); try again or ask another",
+		shown(address)
 	)]
 	Interrupted {
 		/// The peer.
@@ -130,7 +138,7 @@ pub enum GridError {
 		code: u64,
 	},
 	/// The peer does not speak our protocol.
-	#[error("peer {peer} at {address} broke the protocol: {what}")]
+	#[error("peer {peer} at {} broke the protocol: {what}", shown(address))]
 	Protocol {
 		/// The peer.
 		peer: NodeKey,
@@ -171,7 +179,7 @@ impl GridError {
 /// Why one address of a peer did not lead to it.
 #[derive(Clone, Debug)]
 pub struct DialFailure {
-	/// The address.
+	/// The address; without meaning for a relay.
 	pub address: SocketAddr,
 	/// What happened there.
 	pub cause: DialCause,
@@ -179,7 +187,10 @@ pub struct DialFailure {
 
 impl fmt::Display for DialFailure {
 	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-		write!(f, "{}: {}", self.address, self.cause)
+		match &self.cause {
+			DialCause::Relay { .. } => self.cause.fmt(f),
+			cause => write!(f, "{}: {cause}", shown(&self.address)),
+		}
 	}
 }
 
@@ -198,6 +209,14 @@ pub enum DialCause {
 	WrongKey {
 		/// The key it showed.
 		offered: NodeKey,
+	},
+	/// The way through a relay did not work.
+	#[error("relay {relay}: {problem}")]
+	Relay {
+		/// The relay.
+		relay: RelayAddress,
+		/// What happened there.
+		problem: String,
 	},
 	/// The handshake failed for another reason.
 	#[error("handshake failed: {0}")]

@@ -1,6 +1,7 @@
 //! Asking a peer.
 
 use crate::{
+	path::{PathKind, Reach},
 	pool::{Dialer, Entry, Link},
 	service::PutAck,
 	stream::{read_end, read_frame, Pace, Sender, StreamError},
@@ -59,9 +60,20 @@ impl Peer {
 		self.entry.key
 	}
 
-	/// Where the node is looked for, best first.
+	/// Where the node is looked for.
+	pub fn reach(&self) -> Reach {
+		self.entry.reach()
+	}
+
+	/// The UDP addresses at which the node is looked for, best first.
 	pub fn addresses(&self) -> Vec<SocketAddr> {
-		self.entry.addresses()
+		self.entry.reach().direct
+	}
+
+	/// How packets to the node travel, `None` while not connected.
+	pub fn path(&self) -> Option<PathKind> {
+		let connection = self.entry.live()?;
+		Some(PathKind::of(&connection.remote_address()))
 	}
 
 	/// The current round-trip time estimate, `None` while not connected.

@@ -2,8 +2,10 @@
 
 use crate::{
 	identity::{verifying_key, Identity},
+	path::{PathCounts, PathKind, Reach},
 	peer::Peer,
 	rekey::KeyClock,
+	relay::{is_mapped, Hold, Relays},
 	tls::{self, SERVER_NAME},
 	transfer::{Tally, TransferStats},
 	wire::code,
@@ -13,7 +15,7 @@ use futures_util::{
 	future::{BoxFuture, Shared},
 	FutureExt,
 };
-use hippius_primitives::NodeKey;
+use hippius_primitives::{net::MAX_RELAYS, NodeKey, RelayAddress};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig};
 use std::{
 	collections::HashMap,
@@ -24,7 +26,11 @@ use std::{
 	},
 	time::{Duration, Instant},
 };
-use tokio::{runtime::Handle, sync::watch, time::timeout};
+use tokio::{
+	runtime::Handle,
+	sync::watch,
+	time::{sleep, timeout},
+};
 
 /// Addresses of a peer that are tried, at most.
 const MAX_ADDRESSES: usize = 8;
@@ -35,6 +41,8 @@ pub(crate) struct Dialer {
 	pub(crate) identity: Arc<Identity>,
 	pub(crate) config: GridConfig,
 	pub(crate) transport: Arc<TransportConfig>,
+	pub(crate) relayed: Arc<TransportConfig>,
+	pub(crate) relays: Arc<Relays>,
 	pub(crate) runtime: Handle,
 	pub(crate) closing: watch::Receiver<bool>,
 	pub(crate) tally: Tally,
@@ -58,7 +66,7 @@ type Dial = Shared<BoxFuture<'static, Result<Live, GridError>>>;
 
 #[derive(Default)]
 struct State {
-	addresses: Vec<SocketAddr>,
+	reach: Reach,
 	live: Option<Live>,
 	/// Runs in a task of its own, so that a caller that gives up does not undo it for others.
 	dial: Option<Dial>,
@@ -70,6 +78,8 @@ struct Live {
 	connection: Connection,
 	keys: Arc<KeyClock>,
 	expires: Instant,
+	/// Keeps the address of a relayed connection.
+	_hold: Option<Hold>,
 }
 
 /// A connection for one request.
@@ -118,8 +128,8 @@ impl Pool {
 		self.dialer.tally.stats()
 	}
 
-	/// A handle to the peer `key`. Addresses, if any are given, replace the ones known before.
-	pub(crate) fn peer(&self, key: NodeKey, addresses: Vec<SocketAddr>) -> Peer {
+	/// A handle to the peer `key`. `reach`, if it is not empty, replaces what was known before.
+	pub(crate) fn peer(&self, key: NodeKey, reach: Reach) -> Peer {
 		let now = self.uses.fetch_add(1, Ordering::Relaxed);
 		let mut entries = lock(&self.entries);
 		if !entries.contains_key(&key) && entries.len() >= self.dialer.config.max_pooled {
@@ -137,11 +147,26 @@ impl Pool {
 			.clone();
 		drop(entries);
 		entry.used.store(now, Ordering::Relaxed);
-		entry.set_addresses(addresses);
+		entry.set_reach(reach);
 		Peer {
 			dialer: self.dialer.clone(),
 			entry,
 		}
+	}
+}
+
+impl Pool {
+	/// Open connections by path.
+	pub(crate) fn paths(&self) -> PathCounts {
+		let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
+		let mut counts = PathCounts::default();
+		for connection in entries.iter().filter_map(|entry| entry.live()) {
+			match PathKind::of(&connection.remote_address()) {
+				PathKind::Direct => counts.direct += 1,
+				PathKind::Relayed => counts.relayed += 1,
+			}
+		}
+		counts
 	}
 }
 
@@ -154,17 +179,18 @@ impl Entry {
 		}
 	}
 
-	fn set_addresses(&self, mut addresses: Vec<SocketAddr>) {
-		addresses.truncate(MAX_ADDRESSES);
+	fn set_reach(&self, mut reach: Reach) {
+		reach.direct.truncate(MAX_ADDRESSES);
+		reach.relays.truncate(MAX_RELAYS);
 		let mut state = lock(&self.state);
-		if !addresses.is_empty() && addresses != state.addresses {
-			state.addresses = addresses;
+		if !reach.is_empty() && reach != state.reach {
+			state.reach = reach;
 			state.failed = None;
 		}
 	}
 
-	pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-		lock(&self.state).addresses.clone()
+	pub(crate) fn reach(&self) -> Reach {
+		lock(&self.state).reach.clone()
 	}
 
 	/// The open connection, if there is one.
@@ -210,7 +236,7 @@ impl Entry {
 			match &state.dial {
 				Some(dial) if dial.peek().is_none() => dial.clone(),
 				_ => {
-					let dial = self.dial(dialer, state.addresses.clone());
+					let dial = self.dial(dialer, state.reach.clone());
 					state.dial = Some(dial.clone());
 					dial
 				}
@@ -219,11 +245,11 @@ impl Entry {
 		dial.await.map(|live| Link::new(live, false))
 	}
 
-	fn dial(self: &Arc<Self>, dialer: &Arc<Dialer>, addresses: Vec<SocketAddr>) -> Dial {
+	fn dial(self: &Arc<Self>, dialer: &Arc<Dialer>, reach: Reach) -> Dial {
 		let (entry, dialer) = (self.clone(), dialer.clone());
 		let runtime = dialer.runtime.clone();
 		let task = runtime.spawn(async move {
-			let result = dialer.dial(entry.key, &addresses).await;
+			let result = dialer.dial(entry.key, &reach).await;
 			let mut state = lock(&entry.state);
 			state.dial = None;
 			match &result {
@@ -246,34 +272,107 @@ fn is_same(a: &Connection, b: &Connection) -> bool {
 	a.stable_id() == b.stable_id()
 }
 
+/// A live connection, or what happened at each place; an error if nothing can be dialled at all.
+type Dialled = Result<Result<Live, Vec<DialFailure>>, GridError>;
+
+fn unreachable(peer: NodeKey, attempts: Vec<DialFailure>) -> GridError {
+	GridError::Unreachable { peer, attempts }
+}
+
 impl Dialer {
-	/// Tries the addresses in order.
-	async fn dial(&self, key: NodeKey, addresses: &[SocketAddr]) -> Result<Live, GridError> {
+	/// Tries the UDP addresses in order, and after a while, or when they have failed, the relays.
+	async fn dial(&self, key: NodeKey, reach: &Reach) -> Result<Live, GridError> {
 		if verifying_key(&key).is_none() {
 			return Err(GridError::BadRequest {
 				what: "the peer's key is no sound Ed25519 key",
 			});
 		}
-		if addresses.is_empty() {
+		if reach.is_empty() {
 			return Err(GridError::NoAddress { peer: key });
 		}
+		let direct = self.dial_direct(key, &reach.direct);
+		let relayed = self.dial_relays(key, &reach.relays);
+		if reach.relays.is_empty() || reach.direct.is_empty() {
+			let all = match reach.relays.is_empty() {
+				true => direct.await?,
+				false => relayed.await?,
+			};
+			return all.map_err(|attempts| unreachable(key, attempts));
+		}
+		tokio::pin!(direct, relayed);
+		let head_start = sleep(self.config.relay_delay);
+		let mut attempts = tokio::select! {
+			biased;
+			outcome = &mut direct => match outcome? {
+				Ok(live) => return Ok(live),
+				Err(failures) => failures,
+			},
+			() = head_start => tokio::select! {
+				biased;
+				outcome = &mut direct => match outcome? {
+					Ok(live) => return Ok(live),
+					Err(failures) => failures,
+				},
+				outcome = &mut relayed => match outcome? {
+					Ok(live) => return Ok(live),
+					Err(failures) => return direct.await?.map_err(|mut attempts| {
+						attempts.extend(failures);
+						unreachable(key, attempts)
+					}),
+				},
+			},
+		};
+		relayed.await?.map_err(|failures| {
+			attempts.extend(failures);
+			unreachable(key, attempts)
+		})
+	}
+
+	/// Tries UDP addresses in order.
+	async fn dial_direct(&self, key: NodeKey, addresses: &[SocketAddr]) -> Dialled {
 		let mut attempts = Vec::with_capacity(addresses.len());
 		for &address in addresses {
-			if *self.closing.borrow() {
-				return Err(GridError::Closed);
-			}
-			match self.dial_one(key, address).await? {
-				Ok(connection) => return Ok(self.live(connection)),
+			let cause = match is_mapped(&address) {
+				true => Err(DialCause::Invalid("it is on no network".into())),
+				false => self.dial_one(key, address).await?,
+			};
+			match cause {
+				Ok(connection) => return Ok(Ok(self.live(connection, None))),
 				Err(cause) => {
 					tracing::debug!(peer = %key, %address, %cause, "dial failed");
 					attempts.push(DialFailure { address, cause });
 				}
 			}
 		}
-		Err(GridError::Unreachable {
-			peer: key,
-			attempts,
-		})
+		Ok(Err(attempts))
+	}
+
+	/// Tries relays in order.
+	async fn dial_relays(&self, key: NodeKey, relays: &[RelayAddress]) -> Dialled {
+		let patience = self.config.handshake_timeout;
+		let mut attempts = Vec::with_capacity(relays.len());
+		for relay in relays {
+			let reached = match timeout(patience, self.relays.reach(key, relay)).await {
+				Ok(reached) => reached,
+				Err(_) => Err(format!("no connection to it within {patience:?}")),
+			};
+			let problem = match reached {
+				Err(problem) => problem,
+				Ok((address, hold)) => match self.dial_one(key, address).await? {
+					Ok(connection) => return Ok(Ok(self.live(connection, Some(hold)))),
+					Err(DialCause::Silent(after)) => {
+						format!("no answer from the node within {after:?}; is it connected there?")
+					}
+					Err(cause) => cause.to_string(),
+				},
+			};
+			tracing::debug!(peer = %key, %relay, problem, "dial failed");
+			let address = SocketAddr::from(([0; 4], 0));
+			let relay = relay.clone();
+			let cause = DialCause::Relay { relay, problem };
+			attempts.push(DialFailure { address, cause });
+		}
+		Ok(Err(attempts))
 	}
 
 	async fn dial_one(
@@ -281,10 +380,16 @@ impl Dialer {
 		key: NodeKey,
 		address: SocketAddr,
 	) -> Result<Result<Connection, DialCause>, GridError> {
+		if *self.closing.borrow() {
+			return Err(GridError::Closed);
+		}
 		let patience = self.config.handshake_timeout;
 		let (crypto, offered) = tls::client(&self.identity, key)?;
 		let mut client = ClientConfig::new(Arc::new(crypto));
-		client.transport_config(self.transport.clone());
+		client.transport_config(match PathKind::of(&address) {
+			PathKind::Direct => self.transport.clone(),
+			PathKind::Relayed => self.relayed.clone(),
+		});
 		let connecting = match self.endpoint.connect_with(client, address, SERVER_NAME) {
 			Ok(connecting) => connecting,
 			Err(quinn::ConnectError::EndpointStopping) => return Err(GridError::Closed),
@@ -313,15 +418,17 @@ impl Dialer {
 		})
 	}
 
-	fn live(&self, connection: Connection) -> Live {
+	fn live(&self, connection: Connection, hold: Option<Hold>) -> Live {
 		let now = Instant::now();
 		let keys = KeyClock::new(self.config.rekey_bytes, self.config.rekey_interval, now);
 		let expires = now + aged(self.config.max_connection_age);
-		tracing::debug!(peer = %connection.remote_address(), "connected");
+		let path = PathKind::of(&connection.remote_address());
+		tracing::debug!(peer = %connection.remote_address(), %path, "connected");
 		Live {
 			connection,
 			keys: Arc::new(keys),
 			expires,
+			_hold: hold,
 		}
 	}
 }

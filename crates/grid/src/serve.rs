@@ -1,6 +1,13 @@
 //! Answering peers: who gets in, and how much at a time.
 
-use crate::{rekey::KeyClock, service::ShardService, tls, wire::code, GridConfig};
+use crate::{
+	rekey::KeyClock,
+	relay::{is_mapped, Relays},
+	service::ShardService,
+	tls,
+	wire::code,
+	GridConfig,
+};
 use hippius_primitives::NodeKey;
 use quinn::{Connection, ConnectionError, Endpoint, Incoming};
 use std::{
@@ -26,6 +33,9 @@ pub(crate) struct Server {
 	service: Arc<dyn ShardService>,
 	config: GridConfig,
 	closing: watch::Receiver<bool>,
+	relays: Arc<Relays>,
+	/// What connections through relays are accepted with.
+	relayed: Arc<quinn::ServerConfig>,
 	handshakes: Arc<AtomicUsize>,
 	connections: Arc<AtomicUsize>,
 	requests: Semaphore,
@@ -67,10 +77,14 @@ impl Server {
 		service: Arc<dyn ShardService>,
 		config: GridConfig,
 		closing: watch::Receiver<bool>,
+		relays: Arc<Relays>,
+		relayed: Arc<quinn::ServerConfig>,
 	) -> Self {
 		Self {
 			service,
 			closing,
+			relays,
+			relayed,
 			handshakes: Arc::default(),
 			connections: Arc::default(),
 			requests: Semaphore::new(config.max_requests),
@@ -110,7 +124,11 @@ impl Server {
 		if open >= self.config.ignore_above {
 			tracing::debug!(%address, open, "too many handshakes: ignored");
 			incoming.ignore();
-		} else if open >= self.config.retry_above && !incoming.remote_address_validated() {
+		} else if open >= self.config.retry_above
+			&& !incoming.remote_address_validated()
+			// A relay has seen to it that the node is one; its address here proves nothing.
+			&& !is_mapped(&address)
+		{
 			tracing::debug!(%address, open, "many handshakes: address must be proved");
 			if incoming.retry().is_err() {
 				tracing::debug!(%address, "retry not possible: refused");
@@ -126,7 +144,14 @@ impl Server {
 
 	async fn greet(self: Arc<Self>, incoming: Incoming, handshake: Counted) {
 		let address = incoming.remote_address();
-		let connecting = async { incoming.accept()?.await };
+		// Kept as long as the connection, or a flood of newcomers might take the address away.
+		let _hold = self.relays.mapped.hold(&address);
+		let connecting = async {
+			match is_mapped(&address) {
+				true => incoming.accept_with(self.relayed.clone())?.await,
+				false => incoming.accept()?.await,
+			}
+		};
 		let connection: Result<_, ConnectionError> =
 			match timeout(self.config.handshake_timeout, connecting).await {
 				Ok(connection) => connection,

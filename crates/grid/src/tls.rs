@@ -65,7 +65,7 @@ pub(crate) fn peer_key(connection: &quinn::Connection) -> Option<NodeKey> {
 	}
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
 	static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
 	PROVIDER
 		.get_or_init(|| Arc::new(ring::default_provider()))

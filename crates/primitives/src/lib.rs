@@ -20,7 +20,7 @@ pub mod tree;
 
 pub use coding::{DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS, WRITE_QUORUM};
 pub use id::{Epoch, NodeIndex, NodeKey, Pg, ShardId, StripeId};
-pub use net::NodeAddress;
+pub use net::{NodeAddress, RelayAddress};
 pub use shard::ShardMeta;
 
 /// One alpha in rao, the smallest unit (9 decimals, as on Bittensor).

@@ -26,7 +26,8 @@ pub struct NodeParams {
 	pub host: Vec<u8>,
 	/// Bytes the node commits to hold.
 	pub capacity: u64,
-	/// Where the node serves QUIC, best first; at least one, at most [`MAX_ADDRESSES`].
+	/// Where the node is reached, best first; at least one, at most [`MAX_ADDRESSES`], at most
+	/// [`MAX_RELAYS`](crate::net::MAX_RELAYS) of them relays.
 	pub addresses: Vec<NodeAddress>,
 }
 

@@ -302,6 +302,12 @@ pub mod pallet {
 		/// All proof sequence numbers of the key were used.
 		#[codec(index = 28)]
 		SequenceExhausted,
+		/// A relay has port 0, or a host that is neither a name nor a usable IP address.
+		#[codec(index = 29)]
+		InvalidRelay,
+		/// More than two relays.
+		#[codec(index = 30)]
+		TooManyRelays,
 	}
 
 	#[pallet::hooks]

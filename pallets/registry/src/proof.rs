@@ -4,9 +4,10 @@ use crate::{Config, Error, HostName, NodeAddresses, NodeByKey, Pallet, ProofSequ
 use frame_support::{ensure, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
 use hippius_primitives::{
+	net::MAX_RELAYS,
 	registration::{KeyProof, NodeParams},
 	traits::Zones,
-	NodeAddress, NodeKey,
+	NodeAddress, NodeKey, RelayAddress,
 };
 use sp_core::ed25519;
 use sp_runtime::traits::{Saturating, Zero};
@@ -50,6 +51,8 @@ fn is_reachable(address: &NodeAddress) -> bool {
 	let ip_is_usable = match address {
 		NodeAddress::V4 { ip, .. } => *ip != [0; 4] && *ip != [255; 4] && ip[0] & 0xf0 != 0xe0,
 		NodeAddress::V6 { ip, .. } => *ip != [0; 16] && ip[0] != 0xff,
+		// Relays have errors of their own.
+		NodeAddress::Relay(_) => return true,
 	};
 	ip_is_usable && address.port() != 0
 }
@@ -67,6 +70,12 @@ impl<T: Config> Pallet<T> {
 			addresses.iter().all(is_reachable),
 			Error::<T>::InvalidAddress
 		);
+		let relays = || addresses.iter().filter_map(NodeAddress::relay);
+		ensure!(
+			relays().all(RelayAddress::is_sound),
+			Error::<T>::InvalidRelay
+		);
+		ensure!(relays().count() <= MAX_RELAYS, Error::<T>::TooManyRelays);
 		ensure!(
 			params.capacity >= T::MinCapacity::get(),
 			Error::<T>::CapacityTooSmall

@@ -285,6 +285,7 @@ impl Miner {
 			index,
 			key: grid.node_key(),
 			addresses: vec![grid.local_addr()],
+			relays: Vec::new(),
 		};
 		Self {
 			grid: Some(grid),

@@ -111,7 +111,7 @@ pub(super) fn quick() -> GridConfig {
 	}
 }
 
-pub(super) fn identity() -> Arc<Identity> {
+pub(crate) fn identity() -> Arc<Identity> {
 	Arc::new(Identity::generate().unwrap())
 }
 

@@ -9,7 +9,7 @@ use frame_support::{
 use hippius_primitives::{
 	registration::{KeyProof, NodeParams, NodeStatus},
 	traits::NodeRegistry,
-	NodeAddress, NodeKey,
+	NodeAddress, NodeKey, RelayAddress,
 };
 
 fn try_register(params: NodeParams) -> frame_support::dispatch::DispatchResult {
@@ -223,6 +223,33 @@ fn every_flaw_of_a_declaration_has_its_error() {
 				Error::<Test>::InvalidAddress
 			);
 		}
+		let relay = |host: &[u8], port| {
+			NodeAddress::Relay(RelayAddress {
+				host: host.to_vec().try_into().unwrap(),
+				port,
+				tls: true,
+			})
+		};
+		for (host, port) in [
+			(&b""[..], 443),
+			(b"relay.example.org", 0),
+			(b"0.0.0.0", 443),
+			(b"::", 443),
+			(b"ff02::1", 443),
+			(b"1.2.3", 443),
+			(b"a b", 443),
+			(b"https://a", 443),
+			(b"\xff", 443),
+		] {
+			assert_noop!(
+				try_register(with_addresses(vec![relay(host, port)])),
+				Error::<Test>::InvalidRelay
+			);
+		}
+		assert_noop!(
+			try_register(with_addresses(vec![relay(b"a.example.org", 443); 3])),
+			Error::<Test>::TooManyRelays
+		);
 		assert_noop!(
 			try_register(with_capacity(0)),
 			Error::<Test>::CapacityTooSmall
@@ -250,8 +277,8 @@ fn every_flaw_of_a_declaration_has_its_error() {
 			addresses: vec![
 				v4([127, 0, 0, 1], 1),
 				v6(0, 1, 65_535),
-				v6(0xfe, 1, 2),
-				v4([9; 4], 3),
+				relay(b"::1", 2),
+				relay(&[b'a'; 63], 3),
 			],
 		};
 		assert_ok!(try_register(at_the_limits));
