@@ -12,7 +12,7 @@ use crate::{
 	MinerError,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hippius_primitives::registration::MAX_HOST_LEN;
+use hippius_primitives::{registration::MAX_HOST_LEN, RelayAddress};
 use std::{net::SocketAddr, path::PathBuf};
 
 const DEFAULT_CHAIN: &str = "ws://127.0.0.1:9944";
@@ -198,6 +198,10 @@ pub struct InitArgs {
 	/// Address others reach the node at; repeat for more, best first [default: --listen].
 	#[arg(long, value_name = "IP:PORT")]
 	public: Vec<SocketAddr>,
+	/// Relay for a node that others cannot reach directly, as https://relay.example.org:443; repeat
+	/// for a second. Without --public, the node is then reached through relays only.
+	#[arg(long = "relay", value_name = "URL")]
+	relays: Vec<RelayAddress>,
 	/// TCP address of the control API, loopback only; port 0 takes a free one.
 	#[arg(long, default_value = "127.0.0.1:7070", value_name = "IP:PORT")]
 	control: SocketAddr,
@@ -284,6 +288,7 @@ impl InitArgs {
 			grid: GridSection {
 				listen: self.listen,
 				public: self.public.clone(),
+				relays: self.relays.clone(),
 			},
 			store: StoreSection::single(self.capacity, self.volume_size),
 			control: ControlSection {

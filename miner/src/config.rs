@@ -10,8 +10,9 @@ pub use store::{DiskPlan, DiskSection, StoreSection, MAX_DISKS};
 
 use crate::{files, MinerError};
 use hippius_primitives::{
+	net::MAX_RELAYS,
 	registration::{MAX_ADDRESSES, MAX_HOST_LEN},
-	NodeAddress,
+	NodeAddress, RelayAddress,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -55,8 +56,10 @@ pub struct NodeSection {
 pub struct GridSection {
 	/// UDP address to serve on; port 0 takes a free one.
 	pub listen: SocketAddr,
-	/// Addresses others reach it at, best first; empty means `listen`.
+	/// Addresses others reach it at, best first; empty means `listen`, or none if there are relays.
 	pub public: Vec<SocketAddr>,
+	/// Relays through which others reach it, best first, for nodes behind NAT.
+	pub relays: Vec<RelayAddress>,
 }
 
 impl Default for GridSection {
@@ -64,6 +67,7 @@ impl Default for GridSection {
 		Self {
 			listen: ([0, 0, 0, 0], 4100).into(),
 			public: Vec::new(),
+			relays: Vec::new(),
 		}
 	}
 }
@@ -141,11 +145,18 @@ impl Config {
 				);
 			}
 		}
-		if self.grid.public.len() > MAX_ADDRESSES as usize {
-			let count = self.grid.public.len();
+		if self.grid.relays.len() > MAX_RELAYS {
+			let count = self.grid.relays.len();
+			return fail(
+				"grid.relays",
+				format!("has {count} relays; keep at most {MAX_RELAYS}"),
+			);
+		}
+		let count = self.grid.public.len() + self.grid.relays.len();
+		if count > MAX_ADDRESSES as usize {
 			return fail(
 				"grid.public",
-				format!("has {count} addresses; keep at most {MAX_ADDRESSES}"),
+				format!("has {count} addresses, relays included; keep at most {MAX_ADDRESSES}"),
 			);
 		}
 		for address in &self.grid.public {
@@ -170,20 +181,18 @@ impl Config {
 
 	/// The addresses to declare on chain.
 	pub fn addresses(&self) -> Result<Vec<NodeAddress>, ConfigError> {
-		if !self.grid.public.is_empty() {
-			return Ok(self
-				.grid
-				.public
-				.iter()
-				.map(|address| (*address).into())
-				.collect());
+		let direct = self.grid.public.iter().map(|address| (*address).into());
+		let relays = self.grid.relays.iter().cloned().map(NodeAddress::from);
+		let given: Vec<NodeAddress> = direct.chain(relays).collect();
+		if !given.is_empty() {
+			return Ok(given);
 		}
 		let listen = self.grid.listen;
 		if listen.ip().is_unspecified() || listen.port() == 0 {
 			return Err(ConfigError::Field {
 				field: "grid.public",
 				problem: format!(
-					"is empty and grid.listen ({listen}) is no address others can use; give one"
+					"is empty and grid.listen ({listen}) is no address others can use; give one, or grid.relays"
 				),
 			});
 		}

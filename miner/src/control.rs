@@ -15,7 +15,7 @@ use crate::{
 	daemon::RunInfo,
 	epochs::{EpochError, Epochs},
 	metrics::{unix_now, Metrics},
-	status::{Status, StoreStatus},
+	status::{NetworkStatus, Status, StoreStatus},
 	MinerError,
 };
 use arion_grid::Grid;
@@ -249,16 +249,14 @@ fn status_of(api: &Api) -> Status {
 		pg_num: held.as_ref().map(|held| held.map.pg_num),
 		map_nodes: held.as_ref().map(|held| held.update.nodes.len()),
 		connections: api.grid.open_connections(),
+		network: NetworkStatus::of(&api.grid),
 		uptime_seconds: api.started.elapsed().as_secs(),
 		store: StoreStatus::of(&api.store),
 	}
 }
 
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
-	let render = move || {
-		api.metrics
-			.render(&api.store, &api.epochs, api.grid.open_connections())
-	};
+	let render = move || api.metrics.render(&api.store, &api.epochs, &api.grid);
 	let form = "text/plain; version=0.0.4; charset=utf-8";
 	match blocking(render).await {
 		Ok(text) => ([(header::CONTENT_TYPE, form)], text).into_response(),

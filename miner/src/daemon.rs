@@ -11,7 +11,7 @@ use crate::{
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
-use hippius_primitives::NodeKey;
+use hippius_primitives::{NodeKey, RelayAddress};
 use serde::{Deserialize, Serialize};
 use std::{
 	io,
@@ -37,6 +37,9 @@ pub struct RunInfo {
 	pub listen: SocketAddr,
 	/// Addresses others reach it at, as configured.
 	pub public: Vec<SocketAddr>,
+	/// Relays others reach it through, as configured.
+	#[serde(default)]
+	pub relays: Vec<RelayAddress>,
 	/// TCP address of the control API.
 	pub control: SocketAddr,
 }
@@ -93,7 +96,11 @@ impl Daemon {
 		let bind = |source| MinerError::ControlBind { address, source };
 		let listener = TcpListener::bind(address).await.map_err(bind)?;
 		let control_address = listener.local_addr().map_err(bind)?;
-		let grid = Grid::bind(config.grid.listen, identity, GridConfig::default())?;
+		let transport = GridConfig {
+			relays: config.grid.relays.clone(),
+			..GridConfig::default()
+		};
+		let grid = Grid::bind(config.grid.listen, identity, transport)?;
 		let metrics = Arc::new(Metrics::default());
 		let jobs = config.store.jobs;
 		let service = MinerService::new(store.clone(), metrics.clone(), jobs, failpoint);
@@ -105,6 +112,7 @@ impl Daemon {
 			node_key,
 			listen: grid.local_addr(),
 			public: config.grid.public,
+			relays: config.grid.relays,
 			control: control_address,
 		};
 		let api = Arc::new(Api {

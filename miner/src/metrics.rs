@@ -1,6 +1,7 @@
 //! What the miner counts, as Prometheus text.
 
 use crate::epochs::Epochs;
+use arion_grid::Grid;
 use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
 use std::{
 	fmt::Write,
@@ -76,7 +77,7 @@ impl Metrics {
 	}
 
 	/// All metrics in Prometheus text format.
-	pub fn render(&self, store: &StoreSet, epochs: &Epochs, connections: usize) -> String {
+	pub fn render(&self, store: &StoreSet, epochs: &Epochs, grid: &Grid) -> String {
 		let mut text = String::new();
 		let usage = store.usage();
 		let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
@@ -193,7 +194,35 @@ impl Metrics {
 			"connections",
 			gauge,
 			"Open QUIC connections.",
-			&plain(connections as u64),
+			&plain(grid.open_connections() as u64),
+		);
+		let paths = grid.paths();
+		family(
+			"node_connections",
+			gauge,
+			"Connections to and from known nodes, by path.",
+			&[
+				("{path=\"direct\"}", paths.direct as u64),
+				("{path=\"relayed\"}", paths.relayed as u64),
+			],
+		);
+		let relays = grid.relays();
+		let connected = relays.iter().filter(|relay| relay.home && relay.connected);
+		family(
+			"relays_connected",
+			gauge,
+			"Relays of this node that are connected.",
+			&plain(connected.count() as u64),
+		);
+		let (unsent, unread) = grid.relay_losses();
+		family(
+			"relay_packets_lost_total",
+			"counter",
+			"Batches of packets lost here for want of room, by direction.",
+			&[
+				("{direction=\"out\"}", unsent),
+				("{direction=\"in\"}", unread),
+			],
 		);
 		for (name, help, value) in [
 			(

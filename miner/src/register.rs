@@ -5,7 +5,7 @@ use arion_grid::Identity;
 use hippius_chain_client::{account_of, ChainClient};
 use hippius_primitives::{
 	registration::{registration_payload, KeyProof, NodeParams, MAX_HOST_LEN},
-	NodeAddress, NodeIndex, NodeKey,
+	NodeIndex, NodeKey,
 };
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct Overrides {
 	pub host: Option<String>,
 	/// Declared capacity.
 	pub capacity: Option<ByteSize>,
-	/// Declared addresses; empty means those of the settings.
+	/// Declared UDP addresses; empty means those of the settings. Relays are always those.
 	pub addresses: Vec<SocketAddr>,
 }
 
@@ -69,11 +69,7 @@ pub fn params(config: &Config, overrides: &Overrides) -> Result<NodeParams, Mine
 		let mut config = config.clone();
 		config.grid.public = overrides.addresses.clone();
 		config.validate()?;
-		overrides
-			.addresses
-			.iter()
-			.map(|address| NodeAddress::from(*address))
-			.collect()
+		config.addresses()?
 	};
 	Ok(NodeParams {
 		zone,
@@ -141,6 +137,7 @@ pub async fn register(
 mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
+	use hippius_primitives::NodeAddress;
 
 	fn config(text: &str) -> Config {
 		toml::from_str(&format!("{text}\n[store]\ncapacity = \"1GiB\"\n")).unwrap()

@@ -8,8 +8,9 @@ use crate::{
 	size::ByteSize,
 	MinerError,
 };
+use arion_grid::Grid;
 use arion_shard_store::{DiskReport, StoreSet, Usage};
-use hippius_primitives::{Epoch, NodeIndex};
+use hippius_primitives::{Epoch, NodeIndex, RelayAddress};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -39,10 +40,54 @@ pub struct Status {
 	pub map_nodes: Option<usize>,
 	/// Open QUIC connections.
 	pub connections: usize,
+	/// How others are reached, and reach this node.
+	pub network: NetworkStatus,
 	/// Seconds since start.
 	pub uptime_seconds: u64,
 	/// The shard store.
 	pub store: StoreStatus,
+}
+
+/// Paths and relays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkStatus {
+	/// Connections to and from known nodes over UDP.
+	pub direct: usize,
+	/// Connections to and from known nodes through relays.
+	pub relayed: usize,
+	/// The relays this node uses, its own first.
+	pub relays: Vec<RelayLine>,
+}
+
+/// How the node stands with a relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayLine {
+	/// The relay.
+	pub address: RelayAddress,
+	/// Whether it is one of this node's own, through which others reach it.
+	pub home: bool,
+	/// Whether packets pass.
+	pub connected: bool,
+	/// Why not, if the last attempt failed.
+	pub problem: Option<String>,
+}
+
+impl NetworkStatus {
+	/// Of a running endpoint.
+	pub fn of(grid: &Grid) -> Self {
+		let paths = grid.paths();
+		let relays = grid.relays().into_iter().map(|relay| RelayLine {
+			address: relay.address,
+			home: relay.home,
+			connected: relay.connected,
+			problem: relay.problem,
+		});
+		Self {
+			direct: paths.direct,
+			relayed: paths.relayed,
+			relays: relays.collect(),
+		}
+	}
 }
 
 /// The shard store, in bytes.
@@ -186,7 +231,19 @@ impl fmt::Display for Status {
 			)
 		});
 		writeln!(f, "slots      {}", known(slots, "not known"))?;
-		writeln!(f, "peers      {} connections", self.connections)?;
+		writeln!(
+			f,
+			"peers      {} connections: {} direct, {} relayed",
+			self.connections, self.network.direct, self.network.relayed
+		)?;
+		for relay in self.network.relays.iter().filter(|relay| relay.home) {
+			let state = match (relay.connected, &relay.problem) {
+				(true, _) => "connected",
+				(false, None) => "connecting",
+				(false, Some(problem)) => problem,
+			};
+			writeln!(f, "relay      {}: {state}", relay.address)?;
+		}
 		writeln!(
 			f,
 			"store      {} shards, {} of {} used, {} free",

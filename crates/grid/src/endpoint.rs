@@ -154,9 +154,11 @@ impl Grid {
 		self.relays.home().await
 	}
 
-	/// Peers this node has a connection to that it dialled: over UDP, and through relays.
+	/// Open connections to nodes whose keys are proved, whoever dialled, by path.
 	pub fn paths(&self) -> PathCounts {
-		self.pool.paths()
+		let dialled = self.pool.connections();
+		let taken = self.server.get().map(|server| server.connections());
+		PathCounts::of(dialled.iter().chain(taken.iter().flatten()))
 	}
 
 	/// Answers peers with `service`, in the background, until [`Grid::close`]. Once per grid.

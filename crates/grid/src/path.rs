@@ -87,6 +87,19 @@ pub struct PathCounts {
 	pub relayed: usize,
 }
 
+impl PathCounts {
+	pub(crate) fn of<'a>(connections: impl Iterator<Item = &'a quinn::Connection>) -> Self {
+		let mut counts = Self::default();
+		for connection in connections {
+			match PathKind::of(&connection.remote_address()) {
+				PathKind::Direct => counts.direct += 1,
+				PathKind::Relayed => counts.relayed += 1,
+			}
+		}
+		counts
+	}
+}
+
 /// An address as a reader understands it: one that stands for a node behind a relay says nothing.
 pub(crate) fn shown(address: &SocketAddr) -> String {
 	match is_mapped(address) {

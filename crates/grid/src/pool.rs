@@ -2,7 +2,7 @@
 
 use crate::{
 	identity::{verifying_key, Identity},
-	path::{PathCounts, PathKind, Reach},
+	path::{PathKind, Reach},
 	peer::Peer,
 	rekey::KeyClock,
 	relay::{is_mapped, Hold, Relays},
@@ -156,17 +156,10 @@ impl Pool {
 }
 
 impl Pool {
-	/// Open connections by path.
-	pub(crate) fn paths(&self) -> PathCounts {
+	/// Connections in use.
+	pub(crate) fn connections(&self) -> Vec<Connection> {
 		let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
-		let mut counts = PathCounts::default();
-		for connection in entries.iter().filter_map(|entry| entry.live()) {
-			match PathKind::of(&connection.remote_address()) {
-				PathKind::Direct => counts.direct += 1,
-				PathKind::Relayed => counts.relayed += 1,
-			}
-		}
-		counts
+		entries.iter().filter_map(|entry| entry.live()).collect()
 	}
 }
 

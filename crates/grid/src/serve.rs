@@ -94,6 +94,16 @@ impl Server {
 		}
 	}
 
+	/// Connections taken.
+	pub(crate) fn connections(&self) -> Vec<Connection> {
+		let peers = self
+			.peers
+			.lock()
+			.unwrap_or_else(|poisoned| poisoned.into_inner());
+		let seats = peers.values();
+		seats.flat_map(|seat| &seat.connections).cloned().collect()
+	}
+
 	/// Resolves when no request is being served.
 	pub(crate) async fn drained(&self) {
 		// Validated to fit; if it did not, waiting for one permit is the best that can be done.

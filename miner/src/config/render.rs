@@ -4,7 +4,7 @@ use super::{
 	store::{default_jobs, default_volume},
 	Config,
 };
-use hippius_primitives::registration::MAX_ADDRESSES;
+use hippius_primitives::{net::MAX_RELAYS, registration::MAX_ADDRESSES};
 use std::fmt::Write;
 
 fn text(text: &str) -> String {
@@ -28,6 +28,12 @@ impl Config {
 			.iter()
 			.map(|address| text(&address.to_string()))
 			.collect();
+		let relays: Vec<String> = self
+			.grid
+			.relays
+			.iter()
+			.map(|relay| text(&relay.to_string()))
+			.collect();
 		format!(
 			"# Settings of an Arion miner. `arion-miner config check` tells whether they work,\n\
 			# `arion-miner config check --show` prints those in effect. A restart applies changes.\n\
@@ -41,8 +47,12 @@ impl Config {
 			[grid]\n\
 			# UDP address to serve QUIC on. Port 0 takes a free one. Default: 0.0.0.0:4100\n\
 			listen = \"{listen}\"\n\
-			# Addresses others reach this node at, best first, at most {MAX_ADDRESSES}. Default, empty: `listen`.\n\
+			# Addresses others reach this node at, best first, at most {MAX_ADDRESSES}. Default, empty: `listen`,\n\
+			# or none if there are relays.\n\
 			public = [{public}]\n\
+			# Relays for a node that others cannot reach directly, as \"https://relay.example.org:443\",\n\
+			# best first, at most {MAX_RELAYS}; slow, so nodes behind relays are asked last. Default: none\n\
+			relays = [{relays}]\n\
 			\n\
 			{store}\
 			\n\
@@ -52,6 +62,7 @@ impl Config {
 			listen = \"{control}\"\n",
 			listen = self.grid.listen,
 			public = public.join(", "),
+			relays = relays.join(", "),
 			store = self.render_store(),
 			control = self.control.listen,
 		)

@@ -16,6 +16,7 @@ fn sample() -> Config {
 				"192.0.2.1:4100".parse().unwrap(),
 				"[2001:db8::1]:4100".parse().unwrap(),
 			],
+			relays: vec!["https://relay.example.org:443".parse().unwrap()],
 		},
 		store: StoreSection::single(ByteSize(10 << 30), Some(ByteSize(160 << 20))),
 		control: ControlSection {
@@ -105,6 +106,18 @@ fn bad_settings_name_the_field_and_the_remedy() {
 		"\"192.0.2.1:1\",".repeat(5)
 	);
 	assert!(load(&many).unwrap_err().to_string().contains("at most 4"));
+	let relays = |list: &str| load(&format!("{base}[grid]\nrelays = [{list}]\n"));
+	assert!(relays("\"http://127.0.0.1:3340\"").is_ok());
+	for (list, word) in [
+		("\"127.0.0.1:3340\"", "https://HOST:PORT"),
+		(
+			"\"https://a:1\", \"https://b:1\", \"https://c:1\"",
+			"at most 2",
+		),
+	] {
+		let error = relays(list).unwrap_err().to_string();
+		assert!(error.contains(word), "{error}");
+	}
 	assert!(load(&" ".repeat(MAX_FILE + 1)).is_err());
 	let missing = Config::load(Path::new("/nonexistent/config.toml"))
 		.unwrap_err()
@@ -114,9 +127,15 @@ fn bad_settings_name_the_field_and_the_remedy() {
 
 #[test]
 fn declared_addresses_are_reachable_ones() {
-	assert_eq!(sample().addresses().unwrap().len(), 2);
+	assert_eq!(sample().addresses().unwrap().len(), 3);
 	let mut config = sample();
 	config.grid.public.clear();
+	// A node behind a relay need not have a UDP address; what it listens on is not declared.
+	config.grid.listen = "127.0.0.1:4100".parse().unwrap();
+	let relayed = config.addresses().unwrap();
+	assert!(relayed.len() == 1 && relayed[0].relay().is_some());
+	config.grid.listen = "0.0.0.0:4100".parse().unwrap();
+	config.grid.relays.clear();
 	assert!(config
 		.addresses()
 		.unwrap_err()

@@ -112,6 +112,7 @@ pub fn config() -> Config {
 		grid: GridSection {
 			listen: "127.0.0.1:0".parse().unwrap(),
 			public: Vec::new(),
+			relays: Vec::new(),
 		},
 		store: StoreSection {
 			jobs: 8,
