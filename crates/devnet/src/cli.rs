@@ -24,6 +24,11 @@ pub struct Cli {
 	#[arg(long, global = true, default_value_t = DEFAULT_BASE_PORT, value_name = "PORT")]
 	pub base_port: u16,
 
+	/// Miners of this zone have no UDP address others know: they are reached through a relay, which
+	/// is started as well. Only for a network that is being started.
+	#[arg(long, global = true, value_name = "ZONE")]
+	pub relayed_zone: Option<u16>,
+
 	/// Folder of the programs [default: that of this program].
 	#[arg(long, global = true, value_name = "DIR")]
 	pub bin_dir: Option<PathBuf>,
@@ -44,6 +49,7 @@ Examples:
   devnet.sh                                   the whole story, then stay up
   devnet.sh demo --file big.iso --json        once, for scripts
   devnet.sh demo --kill-during get            lose 20 miners in the middle of a read
+  devnet.sh demo --relayed-zone 0             five miners behind a relay, needed for the read
   devnet.sh up --detach; devnet.sh status     keep a network in the background
   devnet.sh logs miner-07 -f";
 

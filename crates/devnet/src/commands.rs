@@ -1,7 +1,7 @@
 //! The command lines of the programs: the only place that knows their flags.
 
 use crate::{
-	plan::{family_suri, GatewayPlan, MinerPlan, NodePlan, Plan},
+	plan::{self, family_suri, GatewayPlan, MinerPlan, NodePlan, Plan, RelayPlan},
 	process::Spec,
 	state::{Address, Entry, Kind, StateDir},
 };
@@ -16,6 +16,8 @@ pub const NODE: &str = "hippius-node";
 pub const MINER: &str = "arion-miner";
 /// The gateway.
 pub const GATEWAY: &str = "arion-gateway";
+/// The relay.
+pub const RELAY: &str = "arion-relay";
 /// The user's tool.
 pub const ARION: &str = "arion";
 
@@ -39,11 +41,13 @@ impl Bins {
 		self.0.join(name)
 	}
 
-	/// Those of the network that are not there.
-	pub fn missing(&self) -> Option<PathBuf> {
+	/// The first one the network needs that is not there.
+	pub fn missing(&self, plan: &Plan) -> Option<PathBuf> {
+		let relay = plan.relay.as_ref().map(|_| RELAY);
 		[NODE, MINER, GATEWAY, ARION]
-			.map(|name| self.path(name))
 			.into_iter()
+			.chain(relay)
+			.map(|name| self.path(name))
 			.find(|p| !p.is_file())
 	}
 }
@@ -126,11 +130,16 @@ pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[S
 }
 
 /// Makes a miner's folder, key and configuration.
-pub fn miner_init(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Spec {
-	Spec {
-		name: format!("{} init", miner.name),
-		program: bins.path(MINER),
-		args: args([
+pub fn miner_init(
+	bins: &Bins,
+	dir: &StateDir,
+	miner: &MinerPlan,
+	relay: Option<&RelayPlan>,
+) -> Spec {
+	let mut list = relay.map_or_else(Vec::new, |relay| args(["--relay", &relay.url()]));
+	list.splice(
+		0..0,
+		args([
 			"init",
 			"--base-path",
 			&path(&miner.base_path),
@@ -145,7 +154,40 @@ pub fn miner_init(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Spec {
 			"--control",
 			&format!("127.0.0.1:{}", miner.control_port),
 		]),
+	);
+	Spec {
+		name: format!("{} init", miner.name),
+		program: bins.path(MINER),
+		args: list,
 		log: dir.log(&miner.name),
+	}
+}
+
+/// The relay.
+pub fn relay_run(bins: &Bins, dir: &StateDir, relay: &RelayPlan, rpc: &str) -> Entry {
+	Entry {
+		name: plan::RELAY.into(),
+		kind: Kind::Relay,
+		program: bins.path(RELAY),
+		args: args([
+			"--listen",
+			&format!("127.0.0.1:{}", relay.port),
+			"--metrics",
+			&format!("127.0.0.1:{}", relay.metrics_port),
+			"--chain",
+			rpc,
+			"--allow-file",
+			&path(&relay.allow_file),
+			// All miners of a zone share the gateway's allowance, and this machine.
+			"--rate",
+			"20000000",
+		]),
+		log: dir.log(plan::RELAY),
+		addresses: vec![
+			Address::new("relay", relay.url()),
+			Address::new("metrics", relay.metrics()),
+		],
+		process: None,
 	}
 }
 
@@ -259,8 +301,9 @@ mod tests {
 
 	#[test]
 	fn a_missing_program_is_found_out() {
+		let plan = Plan::new(DEFAULT_BASE_PORT, Path::new("/tmp/x")).unwrap();
 		assert_eq!(
-			Bins::new("/nowhere".into()).missing().unwrap(),
+			Bins::new("/nowhere".into()).missing(&plan).unwrap(),
 			Path::new("/nowhere/hippius-node")
 		);
 	}

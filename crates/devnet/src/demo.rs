@@ -5,7 +5,7 @@ use crate::{
 	error::{Context as _, Error, Result},
 	files::{fingerprint, make_random, Fingerprint, Hasher},
 	network::Network,
-	plan::{miner_name, FULL_NODE, MINERS},
+	plan::{miner_name, Plan, FULL_NODE, MINERS},
 	report::{round, Report},
 	story::bytes,
 	tool, trials,
@@ -76,10 +76,23 @@ pub fn victims(count: u16) -> Result<Vec<String>> {
 	Ok((0..count).map(|i| miner_name((i * 7) % MINERS)).collect())
 }
 
+/// Which miners die: as [`victims`], but those behind a relay last, so that reading needs them.
+fn doomed(plan: &Plan, count: u16) -> Result<Vec<String>> {
+	victims(count)?;
+	let relayed = |name: &String| {
+		let miner = plan.miners.iter().find(|miner| miner.name == *name);
+		miner.is_some_and(|miner| plan.relay_of(miner).is_some())
+	};
+	let (last, mut first): (Vec<_>, Vec<_>) = victims(MINERS)?.into_iter().partition(relayed);
+	first.extend(last);
+	first.truncate(count.into());
+	Ok(first)
+}
+
 /// Plays the story, filling the report as it goes.
 pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Result<()> {
 	let story = net.story();
-	let doomed = victims(options.kill)?;
+	let doomed = doomed(&net.plan, options.kill)?;
 	report.miners = MINERS;
 	let file = match &options.file {
 		Some(file) => file.clone(),
@@ -328,6 +341,23 @@ mod tests {
 			assert_eq!(names.len(), usize::from(count));
 		}
 		assert!(victims(31).unwrap_err().to_string().contains("30 miners"));
+	}
+
+	#[test]
+	fn miners_behind_the_relay_die_last() {
+		let dir = Path::new("/tmp/x");
+		let plan = Plan::new(21900, dir).unwrap();
+		assert_eq!(doomed(&plan, 20).unwrap(), victims(20).unwrap());
+		let plan = plan.with_relay(Some(0), dir).unwrap();
+		for (count, alive) in [(20, 5), (25, 5), (27, 3), (30, 0)] {
+			let dead: BTreeSet<String> = doomed(&plan, count).unwrap().into_iter().collect();
+			assert_eq!(dead.len(), usize::from(count));
+			let left = plan
+				.miners
+				.iter()
+				.filter(|miner| !dead.contains(&miner.name));
+			assert_eq!(left.filter(|miner| miner.zone == 0).count(), alive);
+		}
 	}
 
 	#[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::{
 	commands::{self, Bins},
-	error::{Error, Result},
+	error::{Context as _, Error, Result},
 	plan::{MinerPlan, Plan, BOOT_PEER},
 	process::{stop_all, Running},
 	procfs::{marked, ProcessId},
@@ -11,6 +11,7 @@ use crate::{
 	story::Story,
 	tool,
 };
+use arion_grid::Identity;
 use futures_util::{future::try_join_all, StreamExt as _, TryStreamExt as _};
 use std::{future::Future, time::Duration};
 use tokio::sync::mpsc;
@@ -51,10 +52,11 @@ impl Network {
 	pub fn new(
 		dir: StateDir,
 		base_port: u16,
+		relayed_zone: Option<u16>,
 		bins: Bins,
 		story: Story,
 	) -> Result<(Self, mpsc::UnboundedReceiver<Ended>)> {
-		let plan = Plan::new(base_port, dir.path())?;
+		let plan = Plan::new(base_port, dir.path())?.with_relay(relayed_zone, dir.path())?;
 		// One message per process ended, so bounded by the number of starts.
 		let (ended, events) = mpsc::unbounded_channel();
 		Ok((
@@ -85,6 +87,7 @@ impl Network {
 		let (net, _) = Self::new(
 			dir,
 			state.base_port,
+			state.relayed_zone,
 			Bins::new(state.bin_dir.clone()),
 			story,
 		)?;
@@ -103,10 +106,11 @@ impl Network {
 
 	/// Takes the folder: fails if a network runs from it or a port is taken.
 	pub fn claim(&self, supervisor: Option<ProcessId>) -> Result<()> {
-		if let Some(path) = self.bins.missing() {
+		if let Some(path) = self.bins.missing(&self.plan) {
 			return Err(Error::NoBinary(path));
 		}
-		let state = State::new(self.plan.base_port, self.bins.dir(), supervisor);
+		let mut state = State::new(self.plan.base_port, self.bins.dir(), supervisor);
+		state.relayed_zone = self.plan.relay.as_ref().map(|relay| relay.zone);
 		// The state first: a network that runs from here explains its ports better.
 		self.dir.claim(&state)?;
 		self.plan.check_ports()
@@ -132,6 +136,23 @@ impl Network {
 		.await?;
 		self.check_boot_node().await?;
 		self.story.say("three validators and a full node answer");
+		if let Some(relay) = &self.plan.relay {
+			let gateway = self.plan.gateway.base_path.join("node.key");
+			let key = Identity::load(&gateway).map_err(|error| Error::Answer {
+				who: gateway.display().to_string(),
+				what: error.to_string(),
+			})?;
+			tokio::fs::write(&relay.allow_file, format!("{}\n", key.node_key()))
+				.await
+				.context(|| format!("write {}", relay.allow_file.display()))?;
+			let rpc = self.plan.full_node.ws();
+			self.start_and_wait(commands::relay_run(&self.bins, &self.dir, relay, &rpc))
+				.await?;
+			self.story.say(format!(
+				"a relay answers, for the miners of zone {}",
+				relay.zone
+			));
+		}
 		try_join_all(
 			self.plan.miners.iter().map(|miner| {
 				self.start_and_wait(commands::miner_run(&self.bins, &self.dir, miner))
@@ -180,11 +201,10 @@ impl Network {
 			&self.plan.gateway,
 			&self.plan.full_node.ws(),
 		);
-		let miners = self
-			.plan
-			.miners
-			.iter()
-			.map(|miner| commands::miner_init(&self.bins, &self.dir, miner));
+		let miners = self.plan.miners.iter().map(|miner| {
+			let relay = self.plan.relay_of(miner);
+			commands::miner_init(&self.bins, &self.dir, miner, relay)
+		});
 		futures_util::stream::iter(miners.chain([gateway]))
 			.map(|spec| async move { tool::run(&spec, self.dir.path()).await })
 			.buffer_unordered(TOOLS)
@@ -228,6 +248,18 @@ impl Network {
 				let rpc = self.rpc(url("rpc").unwrap_or_default().replacen("ws:", "http:", 1));
 				let ready = async { Ok(rpc::poll(|| async { rpc.best().await.map(Some) }).await) };
 				running.until("answering RPC", NODE_READY, ready).await?;
+			}
+			Kind::Relay => {
+				let metrics = url("metrics").unwrap_or_default();
+				let ready = async {
+					Ok(rpc::poll(|| async {
+						rpc::get(&self.client, &metrics, None).await.map(Some)
+					})
+					.await)
+				};
+				running
+					.until("answering /metrics", DAEMON_READY, ready)
+					.await?;
 			}
 			Kind::Miner | Kind::Gateway => {
 				let base = url("control").or_else(|| url("http")).unwrap_or_default();

@@ -19,12 +19,15 @@ pub const BOOT_PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDE
 pub const FULL_NODE: &str = "node";
 /// The gateway.
 pub const GATEWAY: &str = "gateway";
+/// The relay.
+pub const RELAY: &str = "relay";
 /// First port used unless told otherwise; below the range systems draw outgoing ports from.
 pub const DEFAULT_BASE_PORT: u16 = 21900;
 /// Ports used, counted from the base.
 pub const PORTS: u16 = 100;
 
 const GATEWAY_OFFSET: u16 = 12;
+const RELAY_OFFSET: u16 = 13;
 const MINER_CONTROL_OFFSET: u16 = 20;
 const MINER_GRID_OFFSET: u16 = 60;
 
@@ -130,6 +133,31 @@ impl GatewayPlan {
 	}
 }
 
+/// The relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayPlan {
+	/// Clients' TCP port.
+	pub port: u16,
+	/// Prometheus.
+	pub metrics_port: u16,
+	/// The zone whose miners are behind it.
+	pub zone: u16,
+	/// File with the keys that are admitted besides registered nodes.
+	pub allow_file: PathBuf,
+}
+
+impl RelayPlan {
+	/// As nodes name it.
+	pub fn url(&self) -> String {
+		format!("http://127.0.0.1:{}", self.port)
+	}
+
+	/// Where Prometheus reads.
+	pub fn metrics(&self) -> String {
+		format!("http://127.0.0.1:{}/metrics", self.metrics_port)
+	}
+}
+
 /// The whole network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -143,6 +171,8 @@ pub struct Plan {
 	pub miners: Vec<MinerPlan>,
 	/// Gateway.
 	pub gateway: GatewayPlan,
+	/// The relay, if there is one.
+	pub relay: Option<RelayPlan>,
 }
 
 impl Plan {
@@ -193,7 +223,32 @@ impl Plan {
 				http_port: base_port + GATEWAY_OFFSET,
 				base_path: dir.join("gateway"),
 			},
+			relay: None,
 		})
+	}
+
+	/// Puts the miners of a zone behind a relay.
+	pub fn with_relay(mut self, zone: Option<u16>, dir: &Path) -> Result<Self> {
+		if let Some(zone) = zone {
+			if zone >= ZONES {
+				return Err(Error::Usage(format!(
+					"--relayed-zone {zone}: zones are 0 to {}",
+					ZONES - 1
+				)));
+			}
+			self.relay = Some(RelayPlan {
+				port: self.base_port + RELAY_OFFSET,
+				metrics_port: self.base_port + RELAY_OFFSET + 1,
+				zone,
+				allow_file: dir.join("relay-keys"),
+			});
+		}
+		Ok(self)
+	}
+
+	/// The relay a miner is behind, if it is.
+	pub fn relay_of(&self, miner: &MinerPlan) -> Option<&RelayPlan> {
+		self.relay.as_ref().filter(|relay| relay.zone == miner.zone)
 	}
 
 	/// Every port with its user.
@@ -221,6 +276,10 @@ impl Plan {
 			self.gateway.http_port,
 			"HTTP of gateway".into(),
 		));
+		if let Some(relay) = &self.relay {
+			ports.push((Protocol::Tcp, relay.port, "clients of relay".into()));
+			ports.push((Protocol::Tcp, relay.metrics_port, "metrics of relay".into()));
+		}
 		for miner in &self.miners {
 			ports.push((
 				Protocol::Tcp,
@@ -306,6 +365,22 @@ mod tests {
 		assert!(numbers
 			.iter()
 			.all(|p| (plan.base_port..plan.base_port + PORTS).contains(p)));
+	}
+
+	#[test]
+	fn one_zone_is_behind_the_relay() {
+		let plan = plan().with_relay(Some(2), Path::new("/tmp/x")).unwrap();
+		let behind = plan
+			.miners
+			.iter()
+			.filter(|miner| plan.relay_of(miner).is_some());
+		assert!(behind.clone().all(|miner| miner.zone == 2));
+		assert_eq!(behind.count(), 5);
+		let numbers: BTreeSet<u16> = plan.ports().iter().map(|(_, port, _)| *port).collect();
+		assert_eq!(numbers.len(), 4 * 3 + 1 + 2 + 2 * 30);
+		assert!(super::tests::plan()
+			.with_relay(Some(ZONES), Path::new("/"))
+			.is_err());
 	}
 
 	#[test]

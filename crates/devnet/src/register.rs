@@ -20,6 +20,7 @@ const FUNDS: u128 = 5_000 * ALPHA;
 const PAYER: &str = "//Alice";
 const IN_MAP: Duration = Duration::from_secs(240);
 const HANDED_OVER: Duration = Duration::from_secs(120);
+const AT_RELAY: Duration = Duration::from_secs(120);
 const IN_POOL: Duration = Duration::from_secs(60);
 
 fn chain(error: ChainError) -> Error {
@@ -79,7 +80,32 @@ pub async fn register_all(net: &Network) -> Result<Epoch> {
 	));
 	wait_for_epoch(net, map.epoch).await?;
 	story.say("the node's offchain worker has handed the map to every miner");
+	wait_for_relay(net).await?;
 	Ok(map.epoch)
+}
+
+/// Waits until every miner that is behind the relay is connected to it.
+pub async fn wait_for_relay(net: &Network) -> Result<()> {
+	let Some(relay) = &net.plan.relay else {
+		return Ok(());
+	};
+	let miners = net.plan.miners.iter();
+	let behind = miners.filter(|miner| net.plan.relay_of(miner).is_some());
+	try_join_all(behind.map(|miner| async move {
+		let what = format!("the connection of {} to the relay", miner.name);
+		rpc::poll_until(&what, AT_RELAY, || async {
+			let status = net.miner_status(miner).await?;
+			let connected = status.pointer("/network/relays/0/connected");
+			Ok((connected == Some(&Value::Bool(true))).then_some(()))
+		})
+		.await
+	}))
+	.await?;
+	net.story().say(format!(
+		"the miners of zone {} are at the relay",
+		relay.zone
+	));
+	Ok(())
 }
 
 async fn fund(client: &ChainClient) -> Result<()> {
@@ -167,7 +193,8 @@ pub async fn wait_until_whole(net: &Network) -> Result<()> {
 		.await
 		.map_err(chain)?
 		.map;
-	wait_for_epoch(net, map.epoch).await
+	wait_for_epoch(net, map.epoch).await?;
+	wait_for_relay(net).await
 }
 
 #[cfg(test)]

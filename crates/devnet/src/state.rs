@@ -31,6 +31,8 @@ pub enum Kind {
 	Miner,
 	/// Serves users.
 	Gateway,
+	/// Passes packets to miners that are not reached directly.
+	Relay,
 }
 
 /// Something one can connect to.
@@ -124,6 +126,9 @@ pub struct State {
 	version: u32,
 	/// First port.
 	pub base_port: u16,
+	/// The zone whose miners are behind a relay.
+	#[serde(default)]
+	pub relayed_zone: Option<u16>,
 	/// Folder of the programs.
 	pub bin_dir: PathBuf,
 	/// How far it is.
@@ -142,6 +147,7 @@ impl State {
 		Self {
 			version: VERSION,
 			base_port,
+			relayed_zone: None,
 			bin_dir: bin_dir.into(),
 			phase: Phase::Starting,
 			supervisor,

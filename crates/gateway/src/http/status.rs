@@ -1,6 +1,7 @@
 //! Status and metrics.
 
 use super::{answer::Failure, Shared};
+use arion_grid::Grid;
 use axum::{extract::State, http::header, response::IntoResponse, Json};
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub(crate) async fn status(
 		})),
 		"objects": gateway.count().await?,
 		"connections": gateway.peers().grid().open_connections(),
+		"network": network(gateway.peers().grid()),
 		"nodes_avoided": gateway.peers().not_good(),
 		"reads": {
 			"fetched_bytes": metrics.shard_bytes_fetched.get(),
@@ -39,11 +41,29 @@ pub(crate) async fn status(
 	})))
 }
 
+/// Connections by path, and the relays in use.
+fn network(grid: &Grid) -> serde_json::Value {
+	let paths = grid.paths();
+	let relays = grid.relays().into_iter().map(|relay| {
+		serde_json::json!({
+			"address": relay.address.to_string(),
+			"connected": relay.connected,
+			"problem": relay.problem,
+		})
+	});
+	serde_json::json!({
+		"direct": paths.direct,
+		"relayed": paths.relayed,
+		"relays": relays.collect::<Vec<_>>(),
+	})
+}
+
 /// `GET /metrics`
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 	let gateway = &shared.gateway;
 	let cluster = gateway.cluster().describe();
 	let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+	let paths = gateway.peers().grid().paths();
 	let text = gateway.metrics().render(&[
 		(
 			"map_epoch",
@@ -75,6 +95,16 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoRespo
 			"connections",
 			"Open connections to miners.",
 			count(gateway.peers().grid().open_connections()),
+		),
+		(
+			"direct_connections",
+			"Connections to miners over UDP.",
+			count(paths.direct),
+		),
+		(
+			"relayed_connections",
+			"Connections to miners through relays.",
+			count(paths.relayed),
 		),
 	]);
 	([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
