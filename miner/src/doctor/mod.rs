@@ -175,6 +175,10 @@ fn declared(config: &Config, running: Option<&Status>) -> Vec<SocketAddr> {
 	if !config.grid.public.is_empty() {
 		return config.grid.public.clone();
 	}
+	// Behind relays a node need not have an address of its own.
+	if !config.grid.relays.is_empty() {
+		return Vec::new();
+	}
 	let listen = running.map_or(config.grid.listen, |status| status.info.listen);
 	let usable = !listen.ip().is_unspecified() && listen.port() != 0;
 	usable.then_some(listen).into_iter().collect()
