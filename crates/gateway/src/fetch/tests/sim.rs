@@ -319,6 +319,7 @@ fn node(index: NodeIndex) -> Node {
 		index,
 		key: key(index),
 		addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
+		relays: Vec::new(),
 	}
 }
 
