@@ -150,9 +150,14 @@ impl Estimates {
 			.and_then(|own| own.seconds(bytes, queued))
 			.or_else(|| kind.seconds(bytes, queued));
 		let Some(seconds) = seconds else {
+			// A relay is slow until it has shown otherwise: asked last.
+			let unknown = match path {
+				PathKind::Direct => self.unknown,
+				PathKind::Relayed => self.unknown * 4,
+			};
 			return Expectation {
-				finish: (self.unknown / 2).max(rtt.unwrap_or_default()),
-				p95: self.unknown,
+				finish: (unknown / 2).max(rtt.unwrap_or_default()),
+				p95: unknown,
 			};
 		};
 		let finish = Duration::from_secs_f64(seconds.min(3600.0)).max(rtt.unwrap_or_default());
@@ -337,6 +342,8 @@ mod tests {
 	fn a_peer_is_expected_to_take_as_long_as_it_took() {
 		let mut estimates = Estimates::new(ms(250));
 		let unknown = estimates.expect(&A, PathKind::Direct, MIB, None);
+		let behind = estimates.expect(&A, PathKind::Relayed, MIB, None);
+		assert!(behind.finish > unknown.finish && behind.p95 > unknown.p95);
 		assert_eq!(unknown.p95, ms(250));
 		for _ in 0..40 {
 			fetch(&mut estimates, &A, ms(50), ms(10));

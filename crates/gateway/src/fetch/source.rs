@@ -106,6 +106,14 @@ impl Source for GridSource {
 	}
 
 	fn path(&self, node: &Node) -> (PathKind, Option<Duration>) {
-		(PathKind::Direct, self.0.peer(node).rtt())
+		let peer = self.0.peer(node);
+		let relayed = peer
+			.path()
+			.map_or(node.relayed(), |path| path == arion_grid::PathKind::Relayed);
+		let path = match relayed {
+			true => PathKind::Relayed,
+			false => PathKind::Direct,
+		};
+		(path, peer.rtt())
 	}
 }
