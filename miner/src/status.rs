@@ -41,6 +41,7 @@ pub struct Status {
 	/// Open QUIC connections.
 	pub connections: usize,
 	/// How others are reached, and reach this node.
+	#[serde(default)]
 	pub network: NetworkStatus,
 	/// Seconds since start.
 	pub uptime_seconds: u64,

@@ -365,7 +365,7 @@ mod tests {
 		estimates.end(&A, MIB);
 		// A peer not known yet is like the others of its kind, and another kind is not.
 		near(estimates.expect(&B, PathKind::Direct, MIB, None).finish, 50);
-		assert_eq!(estimates.expect(&A, PathKind::Relayed, MIB, None), unknown);
+		assert_eq!(estimates.expect(&A, PathKind::Relayed, MIB, None), behind);
 		// Nothing comes sooner than a round trip.
 		let far = estimates.expect(&A, PathKind::Direct, MIB, Some(ms(900)));
 		assert_eq!(far.finish, ms(900));
