@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures our kernels beside others: usage bench.sh [--quick] [--no-wasm] [--only TEXT] [NAME...]
-# Names: erasure crush proof upload; without one, all of them. Prints tables and writes
+# Names: erasure crush proof upload grid; without one, all of them. Prints tables and writes
 # benches/out/NAME.json. --quick takes fewer and shorter samples, --no-wasm leaves out what needs the
 # node's executor (a long first build), --only measures the cases whose name contains TEXT.
 # What a rival needs is built outside of the checkout; a rival that cannot be had is left out, and the
@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-ALL=(erasure crush proof upload)
+ALL=(erasure crush proof upload grid)
 
 names=()
 options=(--out "$ROOT/benches/out")
@@ -118,6 +118,12 @@ bench_proof() {
 bench_upload() {
 	build -p bench-upload
 	"$BIN/bench-upload" "${options[@]}"
+}
+
+bench_grid() {
+	build -p bench-grid
+	(cd "$ROOT" && cargo build --release ${locked[@]+"${locked[@]}"} --quiet -p arion-miner)
+	"$BIN/bench-grid" "${options[@]}" --set "miner=$BIN/arion-miner"
 }
 
 for name in "${names[@]}"; do

@@ -63,5 +63,5 @@ pub use path::{PathCounts, PathKind, Reach};
 pub use peer::Peer;
 pub use relay::RelayStatus;
 pub use service::{Extract, PutAck, ServiceError, ShardService};
-pub use transfer::{Progress, TransferStats};
+pub use transfer::{Progress, Traffic, TransferStats};
 pub use wire::{Status, ALPN, MAX_FRAME, MAX_HAS, PROTOCOL_VERSION};

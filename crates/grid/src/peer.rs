@@ -5,7 +5,7 @@ use crate::{
 	pool::{Dialer, Entry, Link},
 	service::PutAck,
 	stream::{read_end, read_frame, Pace, Sender, StreamError},
-	transfer::{read_slice, Progress, SliceFault, Wanted},
+	transfer::{read_slice, Progress, SliceFault, Traffic, Wanted},
 	wire::{self, clean, code, decode_response, GroupRange, Request, Response, Status, MAX_HAS},
 	GridError,
 };
@@ -79,6 +79,17 @@ impl Peer {
 	/// The current round-trip time estimate, `None` while not connected.
 	pub fn rtt(&self) -> Option<Duration> {
 		self.entry.live().map(|connection| connection.rtt())
+	}
+
+	/// What the open connection has moved, `None` while not connected.
+	pub fn traffic(&self) -> Option<Traffic> {
+		let stats = self.entry.live()?.stats();
+		Some(Traffic {
+			received: stats.udp_rx.bytes,
+			sent: stats.udp_tx.bytes,
+			lost: stats.path.lost_packets,
+			rtt: stats.path.rtt,
+		})
 	}
 
 	/// Connects now, if not connected, so that the next request need not wait for it.

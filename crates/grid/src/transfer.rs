@@ -15,7 +15,7 @@ use std::{
 		atomic::{AtomicU64, Ordering::Relaxed},
 		Arc, OnceLock,
 	},
-	time::Instant,
+	time::{Duration, Instant},
 };
 
 /// Verified bytes received so far of one transfer; cheap to clone, readable while the transfer
@@ -58,6 +58,19 @@ pub struct TransferStats {
 	pub received: u64,
 	/// Of transfers that were cancelled, broke off or brought wrong bytes.
 	pub wasted: u64,
+}
+
+/// What one connection has moved so far, packet headers included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+	/// Bytes in packets that came.
+	pub received: u64,
+	/// Bytes in packets that went.
+	pub sent: u64,
+	/// Packets that went and were lost.
+	pub lost: u64,
+	/// The current round-trip time estimate.
+	pub rtt: Duration,
 }
 
 /// Counts what transfers bring.

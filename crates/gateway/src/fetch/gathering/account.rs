@@ -33,12 +33,18 @@ impl Gathering<'_> {
 			let expected = stream.expected;
 			estimates.cancelled(&stream.key, stream.path, elapsed, received, expected.finish);
 			let share = received as f64 / stream.bytes.max(1) as f64;
-			let overtaken = late.contains(&id);
+			// Others that were started when this was late already have finished, and nothing has come
+			// from it meanwhile.
+			let moved = if received > stream.seen {
+				now
+			} else {
+				stream.moved
+			};
+			let overtaken = late.contains(&id) && now - moved >= expected.finish;
 			if !overtaken && !stream.stalled && share >= median / 2.0 && received > 0 {
 				// It kept up with the others, which is all a probe can show.
 				fetcher.peers.worked(&stream.key);
 			} else if complete && (overtaken || elapsed >= expected.p95 * 2) {
-				// One that was started when this was late already has finished.
 				fetcher.peers.stalled(&stream.key);
 			}
 		}

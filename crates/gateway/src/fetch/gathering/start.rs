@@ -16,6 +16,10 @@ use tokio::time::Instant;
 /// Differences below this part of the patience with an unknown miner count for nothing.
 const TIE_SHARE: u32 = 10;
 
+/// A range from its one holder has so many times its 95th percentile: to do without costs ten times
+/// its bytes.
+const RANGE_PATIENCE: u32 = 2;
+
 impl Gathering<'_> {
 	pub(super) fn begin(&mut self) {
 		let standing = |place: &Place| self.fetcher.peers.standing(&place.node.key);
@@ -189,7 +193,7 @@ impl Gathering<'_> {
 			watch: transfer.watch,
 			started: now,
 			expected,
-			due: now + expected.p95,
+			due: now + expected.p95 * if self.wide { 1 } else { RANGE_PATIENCE },
 			lags: 0,
 			seen: 0,
 			moved: now,
