@@ -8,7 +8,11 @@ use crate::{
 	Input,
 };
 use codec::Encode;
-use hippius_primitives::{ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	permit::{Change, ChangePermit, SignedChange, SignedPermit, StorePermit},
+	receipt::{BatchRef, Receipt, ReceiptBody},
+	NodeKey, ShardId, ShardMeta, StripeId,
+};
 
 /// Decodes; what is understood must read back from its own encoding.
 pub fn run(data: &[u8]) {
@@ -68,6 +72,14 @@ fn check(meta: &ShardMeta) {
 pub fn seeds() -> Vec<Vec<u8>> {
 	let shards = core::array::from_fn(|i| ShardId([i as u8; 32]));
 	let meta = Box::new(ShardMeta::new(shards, 3).unwrap());
+	let batch = BatchRef {
+		genesis: [1; 32],
+		pg: 2,
+		epoch: 3,
+		root: [4; 32],
+		bytes: 64,
+		stripes: 1,
+	};
 	let message = |kind: u8, frame: Vec<u8>| {
 		let mut seed = vec![kind];
 		seed.extend_from_slice(&frame[2..]);
@@ -77,6 +89,20 @@ pub fn seeds() -> Vec<Vec<u8>> {
 	let response = |response: Response| message(1, frame(&response).unwrap());
 	vec![
 		request(Request::Put {
+			permit: Box::new(SignedPermit {
+				permit: StorePermit {
+					genesis: [1; 32],
+					epoch: 2,
+					stripe: StripeId([3; 32]),
+					shard_len: 640,
+					owner: [5; 32],
+					issued: 6,
+					expires: 7,
+					nonce: 8,
+				},
+				issuer: NodeKey([9; 32]),
+				signature: [10; 64],
+			}),
 			meta: meta.clone(),
 			len: 640,
 		}),
@@ -88,6 +114,31 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		request(Request::Stripe {
 			stripe: StripeId([2; 32]),
 		}),
+		request(Request::Receipt {
+			batch,
+			len: 66,
+		}),
+		request(Request::Change(Box::new(SignedChange {
+			permit: ChangePermit {
+				genesis: [1; 32],
+				change: Change::Restore,
+				stripe: StripeId([3; 32]),
+				issued: 6,
+				expires: 7,
+				nonce: 8,
+			},
+			issuer: NodeKey([9; 32]),
+			signature: [10; 64],
+		}))),
+		response(Response::Receipt(Box::new(Receipt {
+			body: ReceiptBody {
+				batch,
+				held: vec![1],
+				node: 7,
+			},
+			signature: [8; 64],
+		}))),
+		response(Response::Changed { records: 3 }),
 		request(Request::Doubt {
 			shard: ShardId([3; 32]),
 		}),

@@ -6,13 +6,14 @@ pub use run::Outcome;
 
 use crate::{
 	account::Secret,
-	config::{Config, ControlSection, GridSection, NodeSection, StoreSection},
+	config::{Config, ControlSection, GridSection, NodeSection, PermitsSection, StoreSection},
+	permits::Issuers,
 	register::Overrides,
 	size::ByteSize,
 	MinerError,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hippius_primitives::{registration::MAX_HOST_LEN, RelayAddress};
+use hippius_primitives::{registration::MAX_HOST_LEN, NodeKey, RelayAddress};
 use std::{net::SocketAddr, path::PathBuf};
 
 const DEFAULT_CHAIN: &str = "ws://127.0.0.1:9944";
@@ -205,6 +206,14 @@ pub struct InitArgs {
 	/// TCP address of the control API, loopback only; port 0 takes a free one.
 	#[arg(long, default_value = "127.0.0.1:7070", value_name = "IP:PORT")]
 	control: SocketAddr,
+	/// Key of a gateway that may let shards be stored here, 64 hexadecimal digits; repeat for more
+	/// [default: whoever connects may, for itself].
+	#[arg(long, value_name = "KEY", value_parser = node_key)]
+	issuer: Vec<NodeKey>,
+}
+
+fn node_key(text: &str) -> Result<NodeKey, &'static str> {
+	NodeKey::from_hex(text).ok_or("expected 64 hexadecimal digits")
 }
 
 /// Arguments of `register` and `update`.
@@ -293,6 +302,12 @@ impl InitArgs {
 			store: StoreSection::single(self.capacity, self.volume_size),
 			control: ControlSection {
 				listen: self.control,
+			},
+			permits: PermitsSection {
+				issuers: match self.issuer.as_slice() {
+					[] => Issuers::Any,
+					keys => Issuers::Only(keys.iter().copied().collect()),
+				},
 			},
 		}
 	}

@@ -8,6 +8,7 @@ mod tests;
 pub(crate) use store::overlap;
 pub use store::{DiskPlan, DiskSection, StoreSection, MAX_DISKS};
 
+pub use crate::permits::PermitsSection;
 use crate::{files, MinerError};
 use hippius_primitives::{
 	net::MAX_RELAYS,
@@ -38,6 +39,9 @@ pub struct Config {
 	/// The control API.
 	#[serde(default)]
 	pub control: ControlSection,
+	/// Who may store here.
+	#[serde(default)]
+	pub permits: PermitsSection,
 }
 
 /// What `register` declares on chain, unless told otherwise.

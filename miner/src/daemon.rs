@@ -7,7 +7,8 @@ use crate::{
 	epochs::Epochs,
 	files::{self, BasePath},
 	metrics::Metrics,
-	service::{Failpoint, MinerService},
+	permits::Permits,
+	service::{Failpoint, MinerService, Signer},
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
 	io,
 	net::SocketAddr,
-	sync::Arc,
+	sync::{Arc, RwLock},
 	time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -62,6 +63,8 @@ pub struct Daemon {
 	info: RunInfo,
 	base: BasePath,
 	grid: Arc<Grid>,
+	epochs: Arc<Epochs>,
+	signer: Signer,
 	stop: watch::Sender<bool>,
 	control: JoinHandle<io::Result<()>>,
 }
@@ -100,10 +103,17 @@ impl Daemon {
 			relays: config.grid.relays.clone(),
 			..GridConfig::default()
 		};
+		let signer = Arc::new(RwLock::new(identity.clone()));
 		let grid = Grid::bind(config.grid.listen, identity, transport)?;
 		let metrics = Arc::new(Metrics::default());
-		let jobs = config.store.jobs;
-		let service = MinerService::new(store.clone(), metrics.clone(), jobs, failpoint);
+		let service = MinerService::new(
+			store.clone(),
+			Permits::new(config.permits.issuers.clone(), epochs.clone()),
+			signer.clone(),
+			metrics.clone(),
+			config.store.jobs,
+			failpoint,
+		);
 		grid.serve(Arc::new(service))?;
 
 		let info = RunInfo {
@@ -117,7 +127,7 @@ impl Daemon {
 		};
 		let api = Arc::new(Api {
 			info: info.clone(),
-			epochs,
+			epochs: epochs.clone(),
 			store,
 			grid: grid.clone(),
 			metrics,
@@ -136,6 +146,8 @@ impl Daemon {
 			info,
 			base,
 			grid,
+			epochs,
+			signer,
 			stop,
 			control,
 		};

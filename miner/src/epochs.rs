@@ -1,15 +1,15 @@
 //! The cluster map a miner works by: taken from the chain's worker, checked, kept across restarts.
 
 use crate::{files, MinerError};
-use arion_crush::{ClusterMap, MapError};
+use arion_crush::{ClusterMap, MapError, Placement};
 use codec::{DecodeAll, Encode};
 use hippius_primitives::{
 	daemon::{EpochState, EpochUpdate, MAX_EPOCH_UPDATE},
-	Epoch, NodeIndex, NodeKey, Pg,
+	Epoch, NodeIndex, NodeKey, Pg, StripeId,
 };
 use std::{
-	collections::BTreeSet,
-	path::PathBuf,
+	collections::{BTreeMap, BTreeSet},
+	path::{Path, PathBuf},
 	sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
@@ -75,6 +75,7 @@ pub struct Held {
 	/// This node's number, if it is in the node table.
 	pub index: Option<NodeIndex>,
 	slots: OnceLock<Result<Vec<(Pg, u8)>, String>>,
+	placement: OnceLock<Result<Placement, String>>,
 }
 
 impl Held {
@@ -114,7 +115,34 @@ impl Held {
 			map,
 			index,
 			slots: OnceLock::new(),
+			placement: OnceLock::new(),
 		})
+	}
+
+	/// The map, ready to place.
+	pub fn placement(&self) -> Result<&Placement, &str> {
+		let placement = self
+			.placement
+			.get_or_init(|| self.map.placement().map_err(|error| error.to_string()));
+		placement.as_ref().map_err(String::as_str)
+	}
+
+	/// Which slot of a stripe this node holds by this map, if any.
+	pub fn slot_of(&self, stripe: &StripeId) -> Result<Option<u8>, String> {
+		self.slot_in(self.map.pg_of(stripe))
+	}
+
+	/// Which slot of a placement group this node holds by this map, if any.
+	pub fn slot_in(&self, pg: Pg) -> Result<Option<u8>, String> {
+		let Some(index) = self.index else {
+			return Ok(None);
+		};
+		let up = self
+			.placement()?
+			.up(pg)
+			.map_err(|error| error.to_string())?;
+		let at = up.iter().position(|node| *node == Some(index));
+		Ok(at.and_then(|at| u8::try_from(at).ok()))
 	}
 
 	/// The slots that are this node's, by placement group. Computed once; that takes a moment for
@@ -124,7 +152,7 @@ impl Held {
 			let Some(index) = self.index else {
 				return Ok(Vec::new());
 			};
-			let placement = self.map.placement().map_err(|error| error.to_string())?;
+			let placement = self.placement()?;
 			placement.slots_of(index).map_err(|error| error.to_string())
 		});
 		computed.as_deref().map_err(String::as_str)
@@ -136,15 +164,20 @@ impl Held {
 	}
 }
 
-/// Takes epochs and keeps the newest in a directory:
-/// `genesis` (hex of the chain the miner is bound to) and `epoch` (SCALE of the update).
+/// Maps kept besides the newest, so that permits of a gateway that is a little behind still count.
+const OLDER_KEPT: usize = 3;
+
+/// Takes epochs and keeps the last few in a directory: `genesis` (hex of the chain the miner is
+/// bound to), `epoch` (SCALE of the newest update) and `epoch-N` (those before).
 pub struct Epochs {
 	dir: PathBuf,
-	key: NodeKey,
+	key: RwLock<NodeKey>,
 	/// One update at a time is checked and written.
 	taking: Mutex<()>,
 	genesis: RwLock<Option<[u8; 32]>>,
 	held: RwLock<Option<Arc<Held>>>,
+	/// At most [`OLDER_KEPT`].
+	older: RwLock<BTreeMap<Epoch, Arc<Held>>>,
 }
 
 impl Epochs {
@@ -179,13 +212,47 @@ impl Epochs {
 				}
 			},
 		};
+		let older = load_older(&dir, &key, held.as_deref())?;
 		Ok(Self {
 			dir,
-			key,
+			key: RwLock::new(key),
 			taking: Mutex::default(),
 			genesis: RwLock::new(genesis),
 			held: RwLock::new(held),
+			older: RwLock::new(older),
 		})
+	}
+
+	/// The node's key is another from now on. Maps that are held keep the node's number, maps to
+	/// come are searched for either of the node's keys anyway.
+	pub fn set_key(&self, key: NodeKey) {
+		*self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+	}
+
+	/// The map of an epoch, if it is one of the last few.
+	pub fn at(&self, epoch: Epoch) -> Option<Arc<Held>> {
+		if let Some(held) = self.held().filter(|held| held.update.epoch == epoch) {
+			return Some(held);
+		}
+		let older = self.older.read().unwrap_or_else(PoisonError::into_inner);
+		older.get(&epoch).cloned()
+	}
+
+	/// Keeps a map that is no longer the newest, on disk too.
+	fn keep(&self, held: &Arc<Held>) -> Result<(), MinerError> {
+		let epoch = held.update.epoch;
+		files::replace(&older_path(&self.dir, epoch), &held.update.encode())?;
+		let mut older = self.older.write().unwrap_or_else(PoisonError::into_inner);
+		older.insert(epoch, held.clone());
+		while older.len() > OLDER_KEPT {
+			if let Some((epoch, _)) = older.pop_first() {
+				let path = older_path(&self.dir, epoch);
+				if let Err(error) = std::fs::remove_file(&path) {
+					tracing::warn!(path = %path.display(), %error, "an old map cannot be removed");
+				}
+			}
+		}
+		Ok(())
 	}
 
 	/// The newest map.
@@ -223,7 +290,8 @@ impl Epochs {
 	/// Takes a SCALE encoded [`EpochUpdate`]. The first one binds the miner to its chain. The
 	/// update is on disk when this returns. Blocks.
 	pub fn take(&self, bytes: &[u8]) -> Result<EpochState, MinerError> {
-		let offered = Held::check(bytes, &self.key)?;
+		let key = *self.key.read().unwrap_or_else(PoisonError::into_inner);
+		let offered = Held::check(bytes, &key)?;
 		let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
 		let update = &offered.update;
 		match self.genesis() {
@@ -239,8 +307,8 @@ impl Epochs {
 				*genesis = Some(update.genesis);
 			}
 		}
-		if let Some(held) = self.held() {
-			let held = &held.update;
+		if let Some(kept) = self.held() {
+			let held = &kept.update;
 			if held.epoch > update.epoch {
 				let error = EpochError::Stale {
 					offered: update.epoch,
@@ -254,6 +322,9 @@ impl Epochs {
 			if held == update {
 				return Ok(self.state());
 			}
+			if held.epoch < update.epoch {
+				self.keep(&kept)?;
+			}
 		}
 		files::replace(&self.dir.join("epoch"), &update.encode())?;
 		let (epoch, index) = (update.epoch, offered.index);
@@ -261,4 +332,48 @@ impl Epochs {
 		tracing::info!(epoch, node = ?index, "cluster map taken");
 		Ok(self.state())
 	}
+}
+
+fn older_path(dir: &Path, epoch: Epoch) -> PathBuf {
+	dir.join(format!("epoch-{epoch}"))
+}
+
+/// Loads the maps before `newest`; what is damaged, of another chain or too old is left out.
+fn load_older(
+	dir: &Path,
+	key: &NodeKey,
+	newest: Option<&Held>,
+) -> Result<BTreeMap<Epoch, Arc<Held>>, MinerError> {
+	let mut epochs = BTreeSet::new();
+	let listing = match std::fs::read_dir(dir) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+		listing => listing.map_err(|error| MinerError::io("list", dir)(error))?,
+	};
+	for file in listing {
+		let file = file.map_err(|error| MinerError::io("list", dir)(error))?;
+		let name = file.file_name();
+		let number = name.to_str().and_then(|name| name.strip_prefix("epoch-"));
+		epochs.extend(number.and_then(|number| number.parse::<Epoch>().ok()));
+	}
+	let mut older = BTreeMap::new();
+	let Some(newest) = newest else {
+		return Ok(older);
+	};
+	for epoch in epochs.into_iter().rev().take(OLDER_KEPT) {
+		let Some(bytes) = files::read_limited(&older_path(dir, epoch), MAX_EPOCH_UPDATE)? else {
+			continue;
+		};
+		match Held::check(&bytes, key) {
+			Ok(held)
+				if held.update.genesis == newest.update.genesis
+					&& held.update.epoch == epoch
+					&& epoch < newest.update.epoch =>
+			{
+				older.insert(epoch, Arc::new(held));
+			}
+			Ok(_) => tracing::warn!(epoch, "a kept older map does not fit and is left out"),
+			Err(error) => tracing::warn!(epoch, %error, "a kept older map is damaged"),
+		}
+	}
+	Ok(older)
 }

@@ -31,6 +31,7 @@ pub mod files;
 pub mod init;
 pub mod keys;
 pub mod metrics;
+pub mod permits;
 pub mod register;
 pub mod service;
 pub mod size;

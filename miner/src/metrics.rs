@@ -36,6 +36,10 @@ pub struct Metrics {
 	pub gets_missing: AtomicU64,
 	/// Gets that failed.
 	pub gets_failed: AtomicU64,
+	/// Permits that were not taken.
+	pub permits_refused: AtomicU64,
+	/// Receipts given.
+	pub receipts: AtomicU64,
 	/// Times a peer said that the bytes it was sent are wrong.
 	pub disputes: AtomicU64,
 	/// Bytes of served shards.
@@ -120,6 +124,18 @@ impl Metrics {
 		);
 		let plain = |value: u64| [("", value)];
 		let counter = "counter";
+		family(
+			"permits_refused_total",
+			counter,
+			"Permits to store, delete or restore that were not taken.",
+			&plain(get(&self.permits_refused)),
+		);
+		family(
+			"receipts_total",
+			counter,
+			"Receipts given for batches.",
+			&plain(get(&self.receipts)),
+		);
 		family(
 			"disputes_total",
 			counter,

@@ -1,15 +1,20 @@
 //! Answers peers from the shard store.
 
-use crate::{error::MinerError, metrics::Metrics};
-use arion_grid::{BoxFuture, Extract, PutAck, ServiceError, ShardService, Status};
-use arion_shard_store::{PutOutcome, StoreError, StoreSet};
+use crate::{error::MinerError, metrics::Metrics, permits::Permits};
+use arion_grid::{BoxFuture, Extract, Identity, PutAck, ServiceError, ShardService, Status};
+use arion_shard_store::{Holding, PutOutcome, StoreError, StoreSet, Tag};
+use arion_storage_proof::{Blake2, ProofError, StripeEntry, SumTree};
 use bytes::Bytes;
-use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	permit::{Change, SignedChange, SignedPermit},
+	receipt::{BatchRef, Receipt, ReceiptBody},
+	NodeKey, ShardId, ShardMeta, StripeId,
+};
 use std::{
 	ops::Range,
 	sync::{
 		atomic::{AtomicU64, Ordering::Relaxed},
-		Arc,
+		Arc, PoisonError, RwLock,
 	},
 };
 use tokio::sync::Semaphore;
@@ -46,13 +51,20 @@ pub struct MinerService {
 	/// bounds how many those can be.
 	jobs: Arc<Semaphore>,
 	disputes: Arc<Semaphore>,
+	permits: Permits,
+	signer: Signer,
 	failpoint: Option<Failpoint>,
 }
+
+/// The key that receipts are signed with; another one after the node's key was rotated.
+pub type Signer = Arc<RwLock<Arc<Identity>>>;
 
 impl MinerService {
 	/// Serves `store` with at most `jobs` operations at a time.
 	pub fn new(
 		store: Arc<StoreSet>,
+		permits: Permits,
+		signer: Signer,
 		metrics: Arc<Metrics>,
 		jobs: usize,
 		failpoint: Option<Failpoint>,
@@ -62,6 +74,8 @@ impl MinerService {
 			metrics,
 			jobs: Arc::new(Semaphore::new(jobs)),
 			disputes: Arc::new(Semaphore::new(1)),
+			permits,
+			signer,
 			failpoint,
 		}
 	}
@@ -98,6 +112,40 @@ impl MinerService {
 	}
 }
 
+/// Stands for all slots of a stripe where permits are remembered by slot.
+const EVERY_SLOT: u8 = u8::MAX;
+
+/// Which of a batch's stripes are here with their shard of slot `slot`, at the length the batch
+/// says, durable; and whether the entries are those of the batch.
+fn held_of(
+	store: &StoreSet,
+	slot: u8,
+	batch: &BatchRef,
+	entries: Vec<StripeEntry>,
+) -> Result<Vec<u8>, ServiceError> {
+	let bad = |error: ProofError| ServiceError::bad_request(error.to_string());
+	let tree = SumTree::build::<Blake2>(entries).map_err(bad)?;
+	let made = tree.batch();
+	if (made.root, made.bytes, made.stripes) != (batch.root, batch.bytes, batch.stripes) {
+		return Err(ServiceError::bad_request(
+			"the entries are not those of the batch",
+		));
+	}
+	let mut bits = vec![0u8; tree.entries().len().div_ceil(8)];
+	for (at, entry) in tree.entries().iter().enumerate() {
+		let len = entry.shard_len.bytes().map_err(bad)?;
+		let held = store
+			.holdings(&entry.stripe, false)
+			.unwrap_or_else(|error| {
+				tracing::warn!(%error, stripe = %entry.stripe, "a stripe is left out of a receipt");
+				Vec::new()
+			});
+		let fits = |held: &Holding| held.meta.slot == slot && u64::from(held.len) == len;
+		bits[at / 8] |= u8::from(held.iter().any(fits)) << (at % 8);
+	}
+	Ok(bits)
+}
+
 /// What a peer is told; paths and causes stay in our log.
 fn to_service(error: &StoreError) -> ServiceError {
 	match error {
@@ -115,15 +163,115 @@ fn to_service(error: &StoreError) -> ServiceError {
 }
 
 impl ShardService for MinerService {
+	fn authorize(
+		&self,
+		peer: &NodeKey,
+		permit: &SignedPermit,
+		meta: &ShardMeta,
+	) -> Result<(), ServiceError> {
+		let checked = self.permits.check_store(peer, permit, meta);
+		if checked.is_err() {
+			self.metrics.add(|m| &m.permits_refused, 1);
+		}
+		checked
+	}
+
+	fn change(
+		&self,
+		peer: NodeKey,
+		change: SignedChange,
+	) -> BoxFuture<'_, Result<u32, ServiceError>> {
+		Box::pin(async move {
+			self.permits.check_change(&peer, &change).inspect_err(|_| {
+				self.metrics.add(|m| &m.permits_refused, 1);
+			})?;
+			self.permits.check_room()?;
+			let (permit, issuer) = (change.permit.clone(), change.issuer);
+			let used = self.permits.is_used(&change, EVERY_SLOT);
+			let job = move |store: &StoreSet| {
+				let restore = permit.change == Change::Restore;
+				let there = store.holdings(&permit.stripe, restore)?;
+				let ours = there
+					.iter()
+					.filter(|held| held.tag.is_some_and(|tag| tag.issuer == issuer));
+				let shards: Vec<ShardId> = ours.filter_map(|held| held.meta.shard()).collect();
+				let mut changed = 0;
+				if !used {
+					for shard in &shards {
+						let (key, stripe) = ((*shard).into(), Some(&permit.stripe));
+						changed += match restore {
+							true => store.restore(&key, stripe)?,
+							false => store.delete(&key, stripe)?,
+						};
+					}
+				}
+				Ok((there.len(), shards.len(), changed))
+			};
+			match self.blocking(job).await? {
+				(there, 0, _) if there > 0 => Err(ServiceError::refused(
+					"only the issuer that let the shards be stored can have this done",
+				)),
+				// Said twice it is done once; said again after it was undone, not again.
+				(_, found, _) if used && found > 0 => {
+					Err(ServiceError::refused("the permit was used before"))
+				}
+				(_, _, changed) => {
+					let expires = change.permit.expires;
+					self.permits.remember(&change, EVERY_SLOT, expires);
+					Ok(u32::try_from(changed).unwrap_or(u32::MAX))
+				}
+			}
+		})
+	}
+
+	fn receipt(
+		&self,
+		_peer: NodeKey,
+		batch: BatchRef,
+		entries: Vec<StripeEntry>,
+	) -> BoxFuture<'_, Result<Receipt, ServiceError>> {
+		Box::pin(async move {
+			let (node, slot) = self.permits.member(&batch, &entries)?;
+			let held = self.blocking(move |store| Ok(held_of(store, slot, &batch, entries)));
+			let body = ReceiptBody {
+				batch,
+				held: held.await??,
+				node,
+			};
+			let signer = self.signer.read().unwrap_or_else(PoisonError::into_inner);
+			let signature = signer.sign(&body.payload());
+			drop(signer);
+			self.metrics.add(|m| &m.receipts, 1);
+			Ok(Receipt { body, signature })
+		})
+	}
+
 	fn put(
 		&self,
 		_peer: NodeKey,
+		permit: SignedPermit,
 		meta: ShardMeta,
 		bytes: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
 		Box::pin(async move {
-			let len = bytes.len() as u64;
-			let outcome = self.blocking(move |store| store.put(&meta, &bytes)).await;
+			let (len, slot) = (bytes.len() as u64, meta.slot);
+			let held = meta.shard().is_some_and(|shard| self.store.has(&shard));
+			if !held && self.permits.is_used(&permit, slot) {
+				return Err(ServiceError::refused(
+					"the permit was used before, and what it stored was deleted since",
+				));
+			}
+			self.permits.check_room()?;
+			let tag = Tag {
+				issuer: permit.issuer,
+				owner: permit.permit.owner,
+			};
+			let store = move |store: &StoreSet| store.put_tagged(&meta, Some(&tag), &bytes);
+			let outcome = self.blocking(store).await;
+			if outcome.is_ok() {
+				let expires = permit.permit.expires;
+				self.permits.remember(&permit, slot, expires);
+			}
 			self.before_ack();
 			match outcome {
 				Ok(PutOutcome::Stored) => {

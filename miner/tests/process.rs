@@ -6,7 +6,7 @@ mod common;
 
 use arion_grid::{Grid, GridConfig, Identity, Peer};
 use arion_miner::{daemon::RunInfo, files::BasePath, service::FAILPOINT};
-use common::shard;
+use common::{give_map, shard, store, update};
 use hippius_primitives::{NodeKey, ShardMeta};
 use std::{
 	io::{BufRead, BufReader},
@@ -54,10 +54,9 @@ fn init(dir: &Path) -> (BasePath, NodeKey) {
 	]);
 	assert!(out.status.success(), "{}", text(&out.stderr));
 	let made: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
-	(
-		base,
-		NodeKey::from_hex(made["node_key"].as_str().unwrap()).unwrap(),
-	)
+	let key = NodeKey::from_hex(made["node_key"].as_str().unwrap()).unwrap();
+	give_map(&base, &update(1, key), key);
+	(base, key)
 }
 
 /// A running miner; killed when dropped.
@@ -148,8 +147,9 @@ async fn acked_shards_outlive_kill_9() {
 	let peer = grid.peer(key, vec![running.info.listen]);
 	let shards: Vec<_> = (1..6).map(shard).collect();
 	for (meta, bytes) in &shards {
-		assert!(!peer.put(meta, bytes.clone()).await.unwrap().already_held);
-		assert!(peer.put(meta, bytes.clone()).await.unwrap().already_held);
+		let shard = (meta.clone(), bytes.clone());
+		assert!(!store(&grid, &peer, &shard).await.unwrap().already_held);
+		assert!(store(&grid, &peer, &shard).await.unwrap().already_held);
 	}
 	let unknown = shard(77);
 	assert!(peer
@@ -172,7 +172,7 @@ async fn acked_shards_outlive_kill_9() {
 	assert_eq!(status["node_key"], key.to_string());
 	assert_eq!(
 		(&status["epoch"], &status["store"]["shards"]),
-		(&0.into(), &5.into())
+		(&1.into(), &5.into())
 	);
 	assert!(text(&miner(&["status", "--base-path", path]).stdout).contains("5 shards"));
 	let (status, log) = running.terminate();
@@ -191,11 +191,10 @@ async fn death_between_write_and_ack_loses_nothing() {
 	let grid = client();
 	let peer = grid.peer(key, vec![running.info.listen]);
 	let shards: Vec<_> = (1..4).map(shard).collect();
-	for (meta, bytes) in &shards[..2] {
-		peer.put(meta, bytes.clone()).await.unwrap();
+	for shard in &shards[..2] {
+		store(&grid, &peer, shard).await.unwrap();
 	}
-	let (meta, bytes) = &shards[2];
-	let error = peer.put(meta, bytes.clone()).await.unwrap_err();
+	let error = store(&grid, &peer, &shards[2]).await.unwrap_err();
 	// Nobody answered: the process is gone.
 	assert_eq!(error.status(), None, "{error}");
 	assert!(!running.child.wait().unwrap().success());
@@ -207,7 +206,7 @@ async fn death_between_write_and_ack_loses_nothing() {
 		assert_serves(&peer, shard).await;
 	}
 	// Sent again, as a client would: held already.
-	assert!(peer.put(meta, bytes.clone()).await.unwrap().already_held);
+	assert!(store(&grid, &peer, &shards[2]).await.unwrap().already_held);
 	running.kill();
 }
 
@@ -218,7 +217,7 @@ async fn a_bit_flipped_on_disk_is_found_by_the_reader_and_then_gone() {
 	let running = Running::start(&base, None);
 	let (grid, shard) = (client(), shard(1));
 	let peer = grid.peer(key, vec![running.info.listen]);
-	peer.put(&shard.0, shard.1.clone()).await.unwrap();
+	store(&grid, &peer, &shard).await.unwrap();
 	let volume = base.store().join("00000001.vol");
 	let flipped = [std::fs::read(&volume).unwrap()[50_000] ^ 4];
 	let file = std::fs::OpenOptions::new()
@@ -237,13 +236,7 @@ async fn a_bit_flipped_on_disk_is_found_by_the_reader_and_then_gone() {
 		tokio::task::yield_now().await;
 	}
 	// It can be brought back.
-	assert!(
-		!peer
-			.put(&shard.0, shard.1.clone())
-			.await
-			.unwrap()
-			.already_held
-	);
+	assert!(!store(&grid, &peer, &shard).await.unwrap().already_held);
 	assert_serves(&peer, &shard).await;
 	running.kill();
 }

@@ -130,11 +130,13 @@ pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[S
 }
 
 /// Makes a miner's folder, key and configuration.
+/// It takes permits of one gateway only, that of the network.
 pub fn miner_init(
 	bins: &Bins,
 	dir: &StateDir,
 	miner: &MinerPlan,
 	relay: Option<&RelayPlan>,
+	issuer: &str,
 ) -> Spec {
 	let mut list = relay.map_or_else(Vec::new, |relay| args(["--relay", &relay.url()]));
 	list.splice(
@@ -153,6 +155,8 @@ pub fn miner_init(
 			&format!("127.0.0.1:{}", miner.grid_port),
 			"--control",
 			&format!("127.0.0.1:{}", miner.control_port),
+			"--issuer",
+			issuer,
 		]),
 	);
 	Spec {

@@ -201,11 +201,16 @@ impl Network {
 			&self.plan.gateway,
 			&self.plan.full_node.ws(),
 		);
+		tool::run(&gateway, self.dir.path()).await?;
+		let public = self.plan.gateway.base_path.join("node.pub");
+		let issuer =
+			std::fs::read_to_string(&public).context(|| format!("read {}", public.display()))?;
+		let issuer = issuer.trim();
 		let miners = self.plan.miners.iter().map(|miner| {
 			let relay = self.plan.relay_of(miner);
-			commands::miner_init(&self.bins, &self.dir, miner, relay)
+			commands::miner_init(&self.bins, &self.dir, miner, relay, issuer)
 		});
-		futures_util::stream::iter(miners.chain([gateway]))
+		futures_util::stream::iter(miners)
 			.map(|spec| async move { tool::run(&spec, self.dir.path()).await })
 			.buffer_unordered(TOOLS)
 			.try_collect::<Vec<_>>()

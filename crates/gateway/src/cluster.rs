@@ -163,6 +163,12 @@ pub trait ClusterSource: Send + Sync + 'static {
 	fn epochs(&self) -> Vec<Epoch>;
 	/// How a node is reached.
 	fn node(&self, index: NodeIndex) -> Option<Node>;
+	/// Hash of the chain's block 0, if it is known.
+	fn genesis(&self) -> Option<[u8; 32]> {
+		let mut genesis = [0; 32];
+		hex::decode_to_slice(self.describe().genesis?, &mut genesis).ok()?;
+		Some(genesis)
+	}
 	/// Where this knowledge comes from and how fresh it is, for status pages.
 	fn describe(&self) -> ClusterStatus;
 }
@@ -213,6 +219,11 @@ impl Cluster {
 		}
 		cluster.set_nodes(nodes);
 		Ok(cluster)
+	}
+
+	/// Says of which chain the maps are.
+	pub fn set_genesis(&self, genesis: &[u8; 32]) {
+		self.set_status(|status| status.genesis = Some(hex::encode(genesis)));
 	}
 
 	/// Adds a map.

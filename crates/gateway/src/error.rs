@@ -143,6 +143,14 @@ pub enum PutError {
 		/// The first few reasons.
 		failures: Vec<String>,
 	},
+	/// The permit to store a stripe could not be signed.
+	#[error("{part}: {cause}")]
+	Permit {
+		/// Which stripe of the object.
+		part: Part,
+		/// Why.
+		cause: String,
+	},
 	/// Where shards belong is not known.
 	#[error(transparent)]
 	Cluster(#[from] ClusterError),
@@ -230,7 +238,8 @@ impl Fault for PutError {
 			Self::Cluster(ClusterError::NoMap) => "no_map",
 			Self::Cluster(_) => "cluster",
 			Self::Manifest(ManifestError::TooLong { .. }) => "bad_request",
-			Self::Seal(_)
+			Self::Permit { .. }
+			| Self::Seal(_)
 			| Self::Random(_)
 			| Self::Manifest(_)
 			| Self::Stripe { .. }
@@ -244,7 +253,8 @@ impl Fault for PutError {
 			Self::Source(_) | Self::Manifest(ManifestError::TooLong { .. }) => 400,
 			Self::TooLarge(_) => 413,
 			Self::NotEnoughAcks { .. } | Self::Cluster(_) | Self::Stopping => 503,
-			Self::Seal(_)
+			Self::Permit { .. }
+			| Self::Seal(_)
 			| Self::Random(_)
 			| Self::Manifest(_)
 			| Self::Stripe { .. }

@@ -7,20 +7,26 @@ use crate::{
 	metrics::Metrics,
 	peers::Peers,
 };
-use arion_grid::{GridError, PutAck, Status};
+use arion_grid::{Grid, GridError, PutAck, Status};
 use arion_object::{EncodedStripe, StripeRef, SHARDS_PER_ALLOCATION};
 use bytes::Bytes;
-use hippius_primitives::{coding::WRITE_QUORUM, NodeKey, ShardMeta, TOTAL_SHARDS};
+use hippius_primitives::{
+	coding::WRITE_QUORUM,
+	permit::{SignedPermit, StorePermit},
+	NodeKey, ShardMeta, TOTAL_SHARDS,
+};
 use std::{
 	collections::HashSet,
 	sync::Arc,
-	time::{Duration, Instant},
+	time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::OwnedSemaphorePermit, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 /// Wait before a node that failed is asked again; longer than the transport refuses to dial it.
 const RETRY_PAUSE: Duration = Duration::from_millis(1500);
+/// How long a permit counts: enough for the push and what is asked again in the background.
+const PERMIT_LIFE: Duration = Duration::from_secs(300);
 /// Reasons kept for an error message.
 const MOST_FAILURES: usize = 3;
 
@@ -44,6 +50,31 @@ struct Parcel {
 	_memory: Arc<OwnedSemaphorePermit>,
 }
 
+/// Signs permits for the shards of one stripe.
+struct Permits {
+	grid: Arc<Grid>,
+	/// Without its times and nonce.
+	permit: StorePermit,
+}
+
+impl Permits {
+	fn sign(&self) -> Result<SignedPermit, GridError> {
+		let mut nonce = [0; 8];
+		getrandom::fill(&mut nonce).map_err(|_| GridError::BadRequest {
+			what: "the system gives no random bytes for a permit",
+		})?;
+		let since = SystemTime::now().duration_since(UNIX_EPOCH);
+		let now = u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+		let life = u64::try_from(PERMIT_LIFE.as_millis()).unwrap_or(u64::MAX);
+		Ok(self.grid.identity().permit(StorePermit {
+			issued: now,
+			expires: now.saturating_add(life),
+			nonce: u64::from_le_bytes(nonce),
+			..self.permit.clone()
+		}))
+	}
+}
+
 /// How one push ended.
 struct Outcome {
 	parcel: Parcel,
@@ -52,6 +83,9 @@ struct Outcome {
 
 /// The state of one stripe.
 struct Push {
+	permits: Arc<Permits>,
+	/// One for all shards of the stripe; each is good at its own node.
+	permit: Arc<SignedPermit>,
 	running: JoinSet<Outcome>,
 	tried: HashSet<NodeKey>,
 	acks: HashSet<NodeKey>,
@@ -94,7 +128,28 @@ impl Pusher {
 		let layout = self.cluster.current().ok_or(ClusterError::NoMap)?;
 		let reference = stripe.reference(layout.epoch());
 		let slots = layout.slots(&stripe.stripe)?;
+		let shard_len = stripe.shards.iter().map(Bytes::len).max().unwrap_or(0);
+		let permits = Arc::new(Permits {
+			grid: self.peers.grid().clone(),
+			permit: StorePermit {
+				genesis: self.cluster.genesis().unwrap_or_default(),
+				epoch: layout.epoch(),
+				stripe: stripe.stripe,
+				shard_len: u32::try_from(shard_len).unwrap_or(u32::MAX),
+				// Until users have accounts here, the gateway pays for what it stores.
+				owner: self.peers.grid().node_key().0,
+				issued: 0,
+				expires: 0,
+				nonce: 0,
+			},
+		});
+		let permit = permits.sign().map_err(|cause| PutError::Permit {
+			part,
+			cause: cause.to_string(),
+		})?;
 		let mut push = Push {
+			permits,
+			permit: Arc::new(permit),
 			running: JoinSet::new(),
 			tried: HashSet::new(),
 			acks: HashSet::new(),
@@ -152,8 +207,19 @@ impl Pusher {
 			push.tried.insert(parcel.node.key);
 			let peer = self.peers.peer(&parcel.node);
 			let limit = self.shard_timeout;
+			let (permit, permits) = (push.permit.clone(), push.permits.clone());
 			push.running.spawn(async move {
-				let put = peer.put(&parcel.meta, parcel.bytes.clone());
+				let put = async {
+					let bytes = &parcel.bytes;
+					match peer.put(&permit, &parcel.meta, bytes.clone()).await {
+						// The node was started after the permit was signed, or it took long.
+						Err(error) if error.status() == Some(Status::StalePermit) => {
+							let fresh = permits.sign()?;
+							peer.put(&fresh, &parcel.meta, bytes.clone()).await
+						}
+						done => done,
+					}
+				};
 				let result = match tokio::time::timeout(limit, put).await {
 					Ok(result) => result,
 					Err(_) => Err(too_slow(&parcel.node, limit)),
@@ -182,8 +248,9 @@ impl Pusher {
 					tracing::debug!(%error, "shard not stored");
 					self.peers.failed(&parcel.node.key, &error);
 					push.note(error.to_string());
-					// An answer is final, but for "busy"; silence is not.
-					if error.status().is_none_or(|status| status == Status::Busy) {
+					// An answer is final, but for those that pass; silence is not.
+					let stale = error.status() == Some(Status::StalePermit);
+					if error.status().is_none() || error.is_passing() || stale {
 						push.again.push(parcel);
 					}
 				}

@@ -21,6 +21,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 const KEY_FILE: &str = "node.key";
+/// The public half of the key: what miners list as an issuer of permits.
+pub const PUBLIC_FILE: &str = "node.pub";
 const TOKEN_FILE: &str = "http.token";
 const CATALOG_FILE: &str = "catalog.redb";
 const MAPS_FOLDER: &str = "maps";
@@ -95,7 +97,11 @@ pub fn init(base: &Path, config: &Config) -> Result<(), RunError> {
 	if config_path.exists() {
 		return Err(RunError::Exists(base.to_owned()));
 	}
-	Identity::generate()?.save(&base.join(KEY_FILE))?;
+	let identity = Identity::generate()?;
+	identity.save(&base.join(KEY_FILE))?;
+	let public = base.join(PUBLIC_FILE);
+	std::fs::write(&public, format!("{}\n", identity.node_key()))
+		.map_err(failed("cannot write", &public))?;
 	let mut secret = [0u8; 32];
 	getrandom::fill(&mut secret).map_err(RunError::Random)?;
 	let token_path = base.join(TOKEN_FILE);

@@ -121,6 +121,11 @@ impl Grid {
 		self.identity.node_key()
 	}
 
+	/// This node's secret key, for signing.
+	pub fn identity(&self) -> Arc<Identity> {
+		self.identity.clone()
+	}
+
 	/// Connections open now, both ways.
 	pub fn open_connections(&self) -> usize {
 		self.endpoint.open_connections()

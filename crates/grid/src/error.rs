@@ -164,6 +164,12 @@ impl GridError {
 		}
 	}
 
+	/// Whether the same request may well succeed a little later, though the peer refused it: it had
+	/// too much to do, or knows other maps than the asker.
+	pub fn is_passing(&self) -> bool {
+		matches!(self.status(), Some(Status::Busy | Status::UnknownEpoch))
+	}
+
 	/// Whether the peer answered that it does not hold what was asked for.
 	pub fn is_not_found(&self) -> bool {
 		self.status() == Some(Status::NotFound)

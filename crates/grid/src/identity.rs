@@ -1,7 +1,10 @@
 //! The node's Ed25519 key: made, kept in a file, used to sign.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use hippius_primitives::NodeKey;
+use hippius_primitives::{
+	permit::{Permit, Signed},
+	NodeKey,
+};
 use std::{
 	fmt,
 	fs::{self, File, OpenOptions},
@@ -179,6 +182,16 @@ impl Identity {
 	/// purpose is worthless for another.
 	pub fn sign(&self, message: &[u8]) -> [u8; 64] {
 		self.key.sign(message).to_bytes()
+	}
+
+	/// Signs a permit to store, delete or restore.
+	pub fn permit<P: Permit>(&self, permit: P) -> Signed<P> {
+		let signature = self.sign(&permit.payload());
+		Signed {
+			permit,
+			issuer: self.node_key(),
+			signature,
+		}
 	}
 
 	/// A secret for another purpose, derived from the seed and `context`.

@@ -12,9 +12,16 @@ use crate::{
 use arion_storage_proof::{
 	outboard::{group_bytes, group_count},
 	slice::covering_groups,
+	StripeEntry,
 };
 use bytes::Bytes;
-use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use codec::Encode;
+use hippius_primitives::{
+	coding::SHARD_LEN,
+	permit::{Change, SignedChange, SignedPermit},
+	receipt::{BatchRef, Receipt, MAX_RECEIPT_STRIPES},
+	NodeKey, ShardId, ShardMeta, StripeId,
+};
 use quinn::{ConnectionError, RecvStream};
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -109,8 +116,16 @@ impl Peer {
 		}
 	}
 
-	/// Stores a shard. Returns when the node has it on stable storage.
-	pub async fn put(&self, meta: &ShardMeta, bytes: Bytes) -> Result<PutAck, GridError> {
+	/// Stores a shard under a permit of its stripe. Returns when the node has it on stable storage.
+	///
+	/// [`Status::StalePermit`] asks for a permit signed anew, [`Status::UnknownEpoch`] to try again
+	/// when node and asker have the same maps.
+	pub async fn put(
+		&self,
+		permit: &SignedPermit,
+		meta: &ShardMeta,
+		bytes: Bytes,
+	) -> Result<PutAck, GridError> {
 		if !meta.is_consistent() {
 			return Err(GridError::BadRequest {
 				what: "the stripe id does not fit the shard ids",
@@ -124,7 +139,13 @@ impl Peer {
 				})
 			}
 		};
+		if permit.permit.stripe != meta.stripe || permit.permit.shard_len != len {
+			return Err(GridError::BadRequest {
+				what: "the permit is of another stripe or length",
+			});
+		}
 		let request = Request::Put {
+			permit: Box::new(permit.clone()),
 			meta: Box::new(meta.clone()),
 			len,
 		};
@@ -144,6 +165,72 @@ impl Peer {
 			}
 			(other, _) => Err(self.unexpected(link, &other)),
 		}
+	}
+
+	/// Asks the node to sign for what it holds of a batch, which `entries` make: at most 1024, all of
+	/// one placement group. The receipt is of the batch and its bitmap is sound; whose signature it
+	/// bears, `hippius_primitives::receipt::verify_receipt` tells.
+	pub async fn receipt(
+		&self,
+		batch: &BatchRef,
+		entries: &[StripeEntry],
+	) -> Result<Receipt, GridError> {
+		if batch.stripes > MAX_RECEIPT_STRIPES || batch.stripes as usize != entries.len() {
+			return Err(GridError::BadRequest {
+				what: "a batch has from 1 to 1024 stripes, each with its entry",
+			});
+		}
+		let body: Bytes = entries
+			.iter()
+			.flat_map(|entry| entry.encode())
+			.collect::<Vec<u8>>()
+			.into();
+		let request = Request::Receipt {
+			batch: *batch,
+			len: u32::try_from(body.len()).unwrap_or(u32::MAX),
+		};
+		repeated!(self, link => async {
+			match self.ask(&link, &request, body.clone()).await? {
+				(Response::Receipt(receipt), mut recv) => {
+					self.end(&link, &mut recv).await?;
+					if receipt.body.batch != *batch || !receipt.body.is_sound() {
+						return Err(self.protocol(&link, "its receipt is of another batch".into()));
+					}
+					Ok(*receipt)
+				}
+				(other, _) => Err(self.unexpected(&link, &other)),
+			}
+		})
+	}
+
+	/// Has the node delete the shards of a stripe it holds: they go to its trash, from where
+	/// [`Self::restore`] brings them back for 14 days. Tells how many there were. Only the issuer
+	/// that let them be stored may have this done.
+	pub async fn delete(&self, permit: &SignedChange) -> Result<u32, GridError> {
+		self.change(permit, Change::Delete).await
+	}
+
+	/// Has the node take shards of a stripe out of its trash; tells how many.
+	pub async fn restore(&self, permit: &SignedChange) -> Result<u32, GridError> {
+		self.change(permit, Change::Restore).await
+	}
+
+	async fn change(&self, permit: &SignedChange, change: Change) -> Result<u32, GridError> {
+		if permit.permit.change != change {
+			return Err(GridError::BadRequest {
+				what: "the permit is for the opposite",
+			});
+		}
+		let request = Request::Change(Box::new(permit.clone()));
+		repeated!(self, link => async {
+			match self.ask(&link, &request, Bytes::new()).await? {
+				(Response::Changed { records }, mut recv) => {
+					self.end(&link, &mut recv).await?;
+					Ok(records)
+				}
+				(other, _) => Err(self.unexpected(&link, &other)),
+			}
+		})
 	}
 
 	/// Fetches a shard of at most `max_len` bytes. The bytes hash to `shard`.
@@ -466,6 +553,8 @@ impl Peer {
 			Response::Stripe(_) => "stripe",
 			Response::Failed { .. } => "failed",
 			Response::Noted => "noted",
+			Response::Receipt(_) => "receipt",
+			Response::Changed { .. } => "changed",
 		};
 		self.protocol(link, format!("it answered another question ({kind})"))
 	}

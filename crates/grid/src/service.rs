@@ -4,12 +4,16 @@ use crate::wire::Status;
 use arion_storage_proof::{
 	outboard::{group_bytes, group_count, PAIR_LEN},
 	slice::{slice_parts, SlicePart},
-	Outboard,
+	Outboard, StripeEntry,
 };
 use bytes::Bytes;
 use codec::{Decode, Encode};
 use futures_util::future::BoxFuture;
-use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	permit::{SignedChange, SignedPermit},
+	receipt::{BatchRef, Receipt},
+	NodeKey, ShardId, ShardMeta, StripeId,
+};
 use std::ops::Range;
 
 /// Groups of a shard with the tree that proves them: what a service hands out.
@@ -145,12 +149,23 @@ pub trait ShardService: Send + Sync + 'static {
 		true
 	}
 
-	/// Stores a shard. `meta` is consistent, `bytes` are not empty, no longer than a full shard,
+	/// Whether the peer may store the shard of `meta`, which is consistent, with this permit, which
+	/// is of the same stripe and of the length that was announced. Called before any of the shard's
+	/// bytes are read, so it must be quick; a signature check and a placement are.
+	fn authorize(
+		&self,
+		peer: &NodeKey,
+		permit: &SignedPermit,
+		meta: &ShardMeta,
+	) -> Result<(), ServiceError>;
+
+	/// Stores a shard, which was authorized. `meta` is consistent, `bytes` are not empty, no longer than a full shard,
 	/// and hash to `meta`'s shard id: all checked before the call. The future resolves to `Ok`
 	/// only when the bytes are on stable storage.
 	fn put(
 		&self,
 		peer: NodeKey,
+		permit: SignedPermit,
 		meta: ShardMeta,
 		bytes: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>>;
@@ -164,6 +179,32 @@ pub trait ShardService: Send + Sync + 'static {
 		shard: ShardId,
 		groups: Option<Range<u64>>,
 	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>>;
+
+	/// Signs for what is held of a batch; `entries` are as many as the batch says. The service
+	/// checks that they make the batch's root. By default refused.
+	fn receipt(
+		&self,
+		peer: NodeKey,
+		batch: BatchRef,
+		entries: Vec<StripeEntry>,
+	) -> BoxFuture<'_, Result<Receipt, ServiceError>> {
+		let _ = (peer, batch, entries);
+		Box::pin(async { Err(ServiceError::refused("this node gives no receipts")) })
+	}
+
+	/// Deletes or restores shards of a stripe; tells how many. By default refused.
+	fn change(
+		&self,
+		peer: NodeKey,
+		change: SignedChange,
+	) -> BoxFuture<'_, Result<u32, ServiceError>> {
+		let _ = (peer, change);
+		Box::pin(async {
+			Err(ServiceError::refused(
+				"this node deletes and restores nothing",
+			))
+		})
+	}
 
 	/// A peer says that the bytes it was sent are not those of the shard. It may lie; a service that
 	/// keeps shards on disk should look at its copy.

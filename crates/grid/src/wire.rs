@@ -6,10 +6,12 @@
 //!
 //! | request | after it | answer | after it |
 //! |---|---|---|---|
-//! | `Put { meta, len }` | `len` bytes | `Stored(ack)` | |
+//! | `Put { permit, meta, len }` | `len` bytes | `Stored(ack)` | |
 //! | `Get { shard, groups }` | | `Slice { len }` | the slice of these groups of a shard of `len` bytes |
 //! | `Has { count }` | `count` ids of 32 bytes | `Held { bits }` | |
 //! | `Stripe { stripe }` | | `Stripe(meta)` | |
+//! | `Receipt { batch, len }` | `len` bytes: SCALE of `batch.stripes` stripe entries | `Receipt(receipt)` | |
+//! | `Change(permit)` | | `Changed { records }` | |
 //! | `Doubt { shard }` | | `Noted` | |
 //!
 //! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
@@ -21,7 +23,12 @@
 use crate::service::PutAck;
 use arion_storage_proof::GROUP_LEN;
 use codec::{Decode, DecodeAll, Encode};
-use hippius_primitives::{coding::SHARD_LEN, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	coding::SHARD_LEN,
+	permit::{SignedChange, SignedPermit},
+	receipt::{BatchRef, Receipt, MAX_RECEIPT_STRIPES},
+	ShardId, ShardMeta, StripeId,
+};
 use std::fmt;
 
 /// The application protocol named in the handshake.
@@ -32,6 +39,9 @@ pub const PROTOCOL_VERSION: u8 = 2;
 pub const MAX_FRAME: usize = 2048;
 /// Most shards one `has` request asks for.
 pub const MAX_HAS: usize = 1024;
+/// Bytes of a stripe entry: stripe, owner, and a compact number of two bytes at most.
+const MIN_ENTRY: u32 = 65;
+const MAX_ENTRY: u32 = 68;
 /// Groups of a full shard.
 pub(crate) const MAX_GROUPS: usize = SHARD_LEN / GROUP_LEN;
 /// Longest text in a [`Response::Failed`], in bytes.
@@ -83,6 +93,13 @@ pub enum Status {
 	/// Something broke in the node.
 	#[codec(index = 7)]
 	Internal,
+	/// The permit is too old for this node, or from before its start: sign a new one.
+	#[codec(index = 8)]
+	StalePermit,
+	/// The node has not the map that is spoken of, or no longer: try again when both sides have
+	/// the newest.
+	#[codec(index = 9)]
+	UnknownEpoch,
 }
 
 impl fmt::Display for Status {
@@ -95,6 +112,8 @@ impl fmt::Display for Status {
 			Self::Busy => "busy",
 			Self::Refused => "refused",
 			Self::Internal => "internal error",
+			Self::StalePermit => "stale permit",
+			Self::UnknownEpoch => "unknown epoch",
 		})
 	}
 }
@@ -111,7 +130,11 @@ pub(crate) struct GroupRange {
 pub(crate) enum Request {
 	/// Store the `len` bytes that follow.
 	#[codec(index = 1)]
-	Put { meta: Box<ShardMeta>, len: u32 },
+	Put {
+		permit: Box<SignedPermit>,
+		meta: Box<ShardMeta>,
+		len: u32,
+	},
 	/// Send these groups of a shard, all if none are named.
 	#[codec(index = 2)]
 	Get {
@@ -124,6 +147,12 @@ pub(crate) enum Request {
 	/// Describe a stripe.
 	#[codec(index = 4)]
 	Stripe { stripe: StripeId },
+	/// Sign for what you hold of the batch whose entries follow.
+	#[codec(index = 5)]
+	Receipt { batch: BatchRef, len: u32 },
+	/// Delete or restore.
+	#[codec(index = 6)]
+	Change(Box<SignedChange>),
 	/// The bytes sent of a shard were wrong: look at your copy.
 	#[codec(index = 7)]
 	Doubt { shard: ShardId },
@@ -147,6 +176,12 @@ pub(crate) enum Response {
 	/// Nothing of the kind.
 	#[codec(index = 5)]
 	Failed { status: Status, detail: Vec<u8> },
+	/// What the node holds of the batch.
+	#[codec(index = 6)]
+	Receipt(Box<Receipt>),
+	/// So many shards were deleted or restored.
+	#[codec(index = 8)]
+	Changed { records: u32 },
 	/// Nothing more to say.
 	#[codec(index = 7)]
 	Noted,
@@ -225,6 +260,13 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 			groups: Some(GroupRange { start, end }),
 			..
 		} if start >= end || usize::from(*end) > MAX_GROUPS => Err(WireError::Range("groups of a shard")),
+		Request::Receipt { batch, len }
+			if !(1..=MAX_RECEIPT_STRIPES).contains(&batch.stripes)
+				|| *len < batch.stripes * MIN_ENTRY
+				|| *len > batch.stripes * MAX_ENTRY =>
+		{
+			Err(WireError::Range("entries of a batch"))
+		}
 		Request::Has { count } if *count == 0 || usize::from(*count) > MAX_HAS => {
 			Err(WireError::Range("number of shards"))
 		}
@@ -285,11 +327,70 @@ mod tests {
 	#![allow(clippy::unwrap_used)]
 
 	use super::*;
-	use hippius_primitives::{id::shard_id, TOTAL_SHARDS};
+	use hippius_primitives::{
+		id::shard_id,
+		permit::{Change, ChangePermit, StorePermit},
+		receipt::ReceiptBody,
+		NodeKey, TOTAL_SHARDS,
+	};
 	use proptest::prelude::*;
 
 	fn meta() -> Box<ShardMeta> {
 		Box::new(ShardMeta::new(std::array::from_fn(|slot| shard_id(&[slot as u8])), 3).unwrap())
+	}
+
+	fn permit() -> Box<SignedPermit> {
+		Box::new(SignedPermit {
+			permit: StorePermit {
+				genesis: [1; 32],
+				epoch: 2,
+				stripe: StripeId([3; 32]),
+				shard_len: 4,
+				owner: [5; 32],
+				issued: 6,
+				expires: 7,
+				nonce: 8,
+			},
+			issuer: NodeKey([9; 32]),
+			signature: [10; 64],
+		})
+	}
+
+	fn change() -> Box<SignedChange> {
+		Box::new(SignedChange {
+			permit: ChangePermit {
+				genesis: [1; 32],
+				change: Change::Delete,
+				stripe: StripeId([3; 32]),
+				issued: 6,
+				expires: 7,
+				nonce: 8,
+			},
+			issuer: NodeKey([9; 32]),
+			signature: [10; 64],
+		})
+	}
+
+	fn batch(stripes: u32) -> BatchRef {
+		BatchRef {
+			genesis: [1; 32],
+			pg: 2,
+			epoch: 3,
+			root: [4; 32],
+			bytes: 64,
+			stripes,
+		}
+	}
+
+	fn receipt() -> Box<Receipt> {
+		Box::new(Receipt {
+			body: ReceiptBody {
+				batch: batch(MAX_RECEIPT_STRIPES),
+				held: vec![255; 128],
+				node: 7,
+			},
+			signature: [8; 64],
+		})
 	}
 
 	fn body(message: &impl Encode) -> Vec<u8> {
@@ -302,6 +403,7 @@ mod tests {
 	fn requests_round_trip() {
 		for request in [
 			Request::Put {
+				permit: permit(),
 				meta: meta(),
 				len: SHARD_LEN as u32,
 			},
@@ -319,6 +421,11 @@ mod tests {
 			Request::Stripe {
 				stripe: StripeId([9; 32]),
 			},
+			Request::Receipt {
+				batch: batch(1),
+				len: 65,
+			},
+			Request::Change(change()),
 			Request::Doubt {
 				shard: ShardId([9; 32]),
 			},
@@ -336,6 +443,8 @@ mod tests {
 				bits: vec![255; MAX_HAS / 8],
 			},
 			Response::Stripe(meta()),
+			Response::Receipt(receipt()),
+			Response::Changed { records: 3 },
 			Response::Noted,
 			Response::failed(Status::Busy, &"x".repeat(10_000)),
 		] {
@@ -353,11 +462,12 @@ mod tests {
 		assert_eq!(get[..4], [39, 0, 2, 2]);
 		assert_eq!(get[36..], [1, 1, 0, 2, 0]);
 		let put = frame(&Request::Put {
+			permit: permit(),
 			meta: meta(),
 			len: 5,
 		})
 		.unwrap();
-		assert_eq!(put.len(), 2 + 1 + 1 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
+		assert_eq!(put.len(), 2 + 1 + 1 + 220 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
 		assert_eq!(
 			frame(&Response::failed(Status::NotFound, "a")).unwrap(),
 			[5, 0, 2, 5, 1, 4, b'a']
@@ -381,10 +491,12 @@ mod tests {
 		assert_eq!(decode_request(&trailing), Err(WireError::Malformed));
 		for request in [
 			Request::Put {
+				permit: permit(),
 				meta: meta(),
 				len: 0,
 			},
 			Request::Put {
+				permit: permit(),
 				meta: meta(),
 				len: SHARD_LEN as u32 + 1,
 			},
@@ -395,6 +507,22 @@ mod tests {
 			Request::Get {
 				shard: ShardId([7; 32]),
 				groups: Some(GroupRange { start: 0, end: 65 }),
+			},
+			Request::Receipt {
+				batch: batch(0),
+				len: 65,
+			},
+			Request::Receipt {
+				batch: batch(MAX_RECEIPT_STRIPES + 1),
+				len: 80_000,
+			},
+			Request::Receipt {
+				batch: batch(2),
+				len: 129,
+			},
+			Request::Receipt {
+				batch: batch(2),
+				len: 137,
 			},
 			Request::Has { count: 0 },
 			Request::Has {

@@ -13,6 +13,8 @@ pub mod coding;
 pub mod daemon;
 pub mod id;
 pub mod net;
+pub mod permit;
+pub mod receipt;
 pub mod registration;
 pub mod shard;
 pub mod traits;

@@ -211,6 +211,14 @@ impl Index {
 			.collect()
 	}
 
+	/// The entries of a stripe, live or in the trash.
+	pub(crate) fn of_stripe(&self, fp: u64, trash: bool) -> Vec<Entry> {
+		self.find(fp)
+			.filter(|entry| entry.is_stripe() && entry.is_trash() == trash)
+			.copied()
+			.collect()
+	}
+
 	/// One of the tables.
 	pub(crate) fn table(&self, table: usize) -> impl Iterator<Item = &Entry> {
 		self.tables.get(table).into_iter().flat_map(Table::iter)

@@ -5,9 +5,9 @@ use crate::{
 	frame::{tree_len, Frame, Kind, LIST},
 	frame::{BLOCK, FRAME},
 	key::{Namespace, Place, StoreKey},
+	tag::{self, Tag},
 };
 use arion_storage_proof::Outboard;
-use codec::DecodeAll;
 use hippius_primitives::ShardMeta;
 use std::ops::Range;
 
@@ -133,8 +133,13 @@ impl Record {
 
 /// The meta of a shard record, if it fits the key in the record's frame.
 pub(crate) fn shard_meta(frame: &Frame, meta: &[u8]) -> Option<ShardMeta> {
+	tagged_meta(frame, meta).map(|(meta, _)| meta)
+}
+
+/// The same with the tag, if there is one.
+pub(crate) fn tagged_meta(frame: &Frame, meta: &[u8]) -> Option<(ShardMeta, Option<Tag>)> {
 	let record = &frame.record;
-	ShardMeta::decode_all(&mut &*meta).ok().filter(|meta| {
+	tag::decode(meta).filter(|(meta, _)| {
 		meta.is_consistent()
 			&& meta.shard().map(Into::into) == Some(record.key)
 			&& meta.stripe == record.stripe

@@ -7,8 +7,9 @@ use crate::{
 	frame::Frame,
 	key::{Key, Namespace},
 	read::is_gone,
-	record::{shard_meta, Record},
+	record::{tagged_meta, Record},
 	store::ShardStore,
+	tag::Tag,
 };
 use arion_storage_proof::{
 	outboard::{group_bytes, group_count},
@@ -26,6 +27,17 @@ pub struct Slice {
 	pub groups: Range<u64>,
 	/// Their bytes, not checked.
 	pub data: Vec<u8>,
+}
+
+/// A shard of a stripe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+	/// Its place.
+	pub meta: ShardMeta,
+	/// For whom it was stored, if that was said.
+	pub tag: Option<Tag>,
+	/// Its bytes.
+	pub len: u32,
 }
 
 /// What looking at a record came to.
@@ -237,15 +249,22 @@ impl ShardStore {
 	/// The places of all shards of a stripe that are here, by slot. A record whose meta is damaged
 	/// is dropped.
 	pub fn stripe(&self, stripe: &StripeId) -> Result<Vec<ShardMeta>, StoreError> {
+		let holdings = self.holdings(stripe, false)?;
+		Ok(holdings.into_iter().map(|holding| holding.meta).collect())
+	}
+
+	/// The shards of a stripe that are here, or, if `trash`, those of it that are in the trash; by
+	/// slot. Reads frame and meta of each, not its bytes.
+	pub fn holdings(&self, stripe: &StripeId, trash: bool) -> Result<Vec<Holding>, StoreError> {
 		let engine = self.engine()?;
 		let fp = self.shared.key.stripe_fingerprint(stripe);
 		for _ in 0..FOLLOW {
-			let entries = self.shared.index().live_of(fp, true);
-			let mut metas = Vec::with_capacity(entries.len());
+			let entries = self.shared.index().of_stripe(fp, trash);
+			let mut holdings = Vec::with_capacity(entries.len());
 			let mut moved = false;
 			for entry in entries {
 				match self.meta_of(&entry, stripe) {
-					Ok(Some(meta)) => metas.push(meta),
+					Ok(Some(holding)) => holdings.push(holding),
 					Ok(None) => {}
 					Err(_) if !self.shared.still_there(&entry) => moved = true,
 					Err(error) => return Err(error),
@@ -253,8 +272,8 @@ impl ShardStore {
 			}
 			if !moved {
 				engine.wake();
-				metas.sort_unstable_by_key(|meta| (meta.slot, meta.shard()));
-				return Ok(metas);
+				holdings.sort_unstable_by_key(|held| (held.meta.slot, held.meta.shard()));
+				return Ok(holdings);
 			}
 		}
 		Err(StoreError::Busy(Key {
@@ -263,7 +282,7 @@ impl ShardStore {
 		}))
 	}
 
-	fn meta_of(&self, entry: &Entry, stripe: &StripeId) -> Result<Option<ShardMeta>, StoreError> {
+	fn meta_of(&self, entry: &Entry, stripe: &StripeId) -> Result<Option<Holding>, StoreError> {
 		let Some(frame) = self.shared.read_frame(entry)? else {
 			// The shard's own entry, if there is one, is dropped when the shard is read.
 			self.shared.discard(entry, None);
@@ -274,10 +293,14 @@ impl ShardStore {
 		}
 		let meta = self.shared.read_meta(entry, &frame)?;
 		let good = self.shared.key.meta_check(entry.place(), &meta) == frame.meta_check;
-		let meta = good.then(|| shard_meta(&frame, &meta)).flatten();
-		if meta.is_none() {
+		let Some((meta, tag)) = good.then(|| tagged_meta(&frame, &meta)).flatten() else {
 			self.shared.discard(entry, Some(&frame));
-		}
-		Ok(meta)
+			return Ok(None);
+		};
+		Ok(Some(Holding {
+			meta,
+			tag,
+			len: frame.data_len,
+		}))
 	}
 }

@@ -6,9 +6,10 @@ use crate::{
 	inventory::{Cursor, Page},
 	key::Key,
 	scrub::ScrubProgress,
-	serve::Slice,
+	serve::{Holding, Slice},
 	shared::Finding,
 	store::{PutOutcome, ShardStore},
+	tag::Tag,
 	usage::Usage,
 };
 use arion_storage_proof::Outboard;
@@ -216,17 +217,27 @@ impl StoreSet {
 	/// As [`ShardStore::put`]. A disk that is full or refuses to write is passed over; if all do,
 	/// the error is that of a full disk if there is one, because that is not a failure.
 	pub fn put(&self, meta: &ShardMeta, data: &[u8]) -> Result<PutOutcome, StoreError> {
+		self.put_tagged(meta, None, data)
+	}
+
+	/// As [`ShardStore::put_tagged`].
+	pub fn put_tagged(
+		&self,
+		meta: &ShardMeta,
+		tag: Option<&Tag>,
+		data: &[u8],
+	) -> Result<PutOutcome, StoreError> {
 		let id = meta.shard();
 		let stores = self.by_room();
 		if let Some((_, holder)) = id.and_then(|id| stores.iter().find(|(_, s)| s.has(&id))) {
 			// It holds the shard, at this place or at another: it decides.
-			if let Ok(outcome) = holder.put(meta, data) {
+			if let Ok(outcome) = holder.put_tagged(meta, tag, data) {
 				return Ok(outcome);
 			}
 		}
 		let mut refused: Option<StoreError> = None;
 		for (member, store) in stores {
-			let error = match store.put(meta, data) {
+			let error = match store.put_tagged(meta, tag, data) {
 				Ok(outcome) => {
 					if outcome == PutOutcome::Stored {
 						member.note(None);
@@ -308,6 +319,23 @@ impl StoreSet {
 		metas.sort_unstable_by_key(|meta| (meta.slot, meta.shard()));
 		metas.dedup();
 		Ok(metas)
+	}
+
+	/// As [`ShardStore::holdings`], of all disks; as with [`Self::stripe`], an error counts only if
+	/// nothing is found.
+	pub fn holdings(&self, stripe: &StripeId, trash: bool) -> Result<Vec<Holding>, StoreError> {
+		let mut holdings = Vec::new();
+		let mut refused = None;
+		for store in self.stores() {
+			match store.holdings(stripe, trash) {
+				Ok(found) => holdings.extend(found),
+				Err(error) => refused = refused.or(Some(error)),
+			}
+		}
+		match refused {
+			Some(error) if holdings.is_empty() => Err(error),
+			_ => Ok(holdings),
+		}
 	}
 
 	fn sum(

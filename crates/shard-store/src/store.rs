@@ -15,12 +15,12 @@ use crate::{
 	shared::{Finding, Shared},
 	space,
 	staged::{Message, Outcome},
+	tag::{self, Tag},
 	usage::Usage,
 	volume,
 	writer::Writer,
 };
 use arion_storage_proof::Outboard;
-use codec::Encode;
 use hippius_primitives::{ShardMeta, StripeId};
 use std::{
 	any::Any,
@@ -152,6 +152,16 @@ impl ShardStore {
 	/// The meta must be consistent and the bytes must have the hash it names. The same bytes at
 	/// another place (of another stripe) are stored again. A shard in the trash comes back.
 	pub fn put(&self, meta: &ShardMeta, data: &[u8]) -> Result<PutOutcome, StoreError> {
+		self.put_tagged(meta, None, data)
+	}
+
+	/// As [`Self::put`]; `tag` says for whom. A shard that is here already keeps the tag it has.
+	pub fn put_tagged(
+		&self,
+		meta: &ShardMeta,
+		tag: Option<&Tag>,
+		data: &[u8],
+	) -> Result<PutOutcome, StoreError> {
 		let bad = |message: String| Err(StoreError::BadShard(message));
 		if !meta.is_consistent() {
 			return bad("its stripe id is not the root of the shards it names".into());
@@ -170,7 +180,7 @@ impl ShardStore {
 			stripe: meta.stripe,
 			slot: meta.slot,
 		};
-		self.put_record(arriving, record, &meta.encode(), data, &tree)
+		self.put_record(arriving, record, &tag::encode(meta, tag), data, &tree)
 	}
 
 	/// Stores bytes under a key of a namespace other than that of shards. The caller has checked

@@ -59,12 +59,15 @@ impl Config {
 			[control]\n\
 			# TCP address of the control API, on loopback only. Port 0 takes a free one.\n\
 			# Default: 127.0.0.1:7070\n\
-			listen = \"{control}\"\n",
+			listen = \"{control}\"\n\
+			\n\
+			{permits}",
 			listen = self.grid.listen,
 			public = public.join(", "),
 			relays = relays.join(", "),
 			store = self.render_store(),
 			control = self.control.listen,
+			permits = self.permits.render(),
 		)
 	}
 

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{files::BasePath, size::ByteSize};
+use crate::{files::BasePath, permits::Issuers, size::ByteSize};
+use hippius_primitives::NodeKey;
 
 fn sample() -> Config {
 	Config {
@@ -22,6 +23,9 @@ fn sample() -> Config {
 		control: ControlSection {
 			listen: "[::1]:0".parse().unwrap(),
 		},
+		permits: PermitsSection {
+			issuers: Issuers::Only([NodeKey([7; 32]), NodeKey([8; 32])].into()),
+		},
 	}
 }
 
@@ -37,6 +41,7 @@ fn what_is_written_reads_back() {
 	assert_eq!(load(&sample().render()).unwrap(), sample());
 	let bare = Config {
 		node: NodeSection::default(),
+		permits: PermitsSection::default(),
 		..sample()
 	};
 	assert_eq!(load(&bare.render()).unwrap(), bare);
@@ -94,6 +99,14 @@ fn bad_settings_name_the_field_and_the_remedy() {
 		),
 		(&format!("{base}[node]\nzone = 300\n"), vec!["zone"]),
 		(&format!("{base}[nodes]\n"), vec!["nodes"]),
+		(
+			&format!("{base}[permits]\nissuers = \"all\"\n"),
+			vec!["issuers", "any"],
+		),
+		(
+			&format!("{base}[permits]\nissuers = [\"12\"]\n"),
+			vec!["issuers", "64 hexadecimal"],
+		),
 		("[store\n", vec!["line 1"]),
 	] {
 		let error = load(text).unwrap_err().to_string();

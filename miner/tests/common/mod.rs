@@ -6,8 +6,12 @@ use arion_crush::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
 	WEIGHT_ONE,
 };
+use arion_grid::{Grid, GridError, Identity, Peer, PutAck};
+use arion_miner::epochs::Epochs;
 use arion_miner::{
-	config::{Config, ControlSection, DiskSection, GridSection, NodeSection, StoreSection},
+	config::{
+		Config, ControlSection, DiskSection, GridSection, NodeSection, PermitsSection, StoreSection,
+	},
 	files::BasePath,
 	init::init,
 	size::ByteSize,
@@ -17,10 +21,14 @@ use codec::Encode;
 use hippius_primitives::{
 	daemon::EpochUpdate,
 	id::shard_id,
+	permit::{SignedPermit, StorePermit},
 	registration::{NodeParams, NodeRecord, NodeStatus},
 	Epoch, NodeAddress, NodeKey, ShardMeta,
 };
-use std::path::Path;
+use std::{
+	path::Path,
+	sync::atomic::{AtomicU64, Ordering},
+};
 
 pub const GENESIS: [u8; 32] = [9; 32];
 
@@ -92,14 +100,74 @@ pub fn update(epoch: Epoch, own: NodeKey) -> EpochUpdate {
 	}
 }
 
-/// A shard of its own stripe.
+/// The number of this miner's node in the map of [`update`].
+pub const OWN: u32 = 7;
+
+/// A shard of its own stripe, in the slot that is node 7's by the map of [`update`].
 pub fn shard(seed: u8) -> (ShardMeta, Bytes) {
-	let bytes: Vec<u8> = (0..100_000u32)
+	shard_of(seed, OWN)
+}
+
+/// A shard of its own stripe, in the slot of a node.
+pub fn shard_of(seed: u8, node: u32) -> (ShardMeta, Bytes) {
+	let update = update(1, NodeKey([0; 32]));
+	let map = ClusterMap::decode_checked(&update.map).unwrap();
+	let placement = map.placement().unwrap();
+	let bytes: Vec<u8> = (0..100_032u32)
 		.map(|i| (i as u8).wrapping_mul(seed | 1))
 		.collect();
-	let mut shards = [hippius_primitives::ShardId([seed; 32]); 30];
-	shards[3] = shard_id(&bytes);
-	(ShardMeta::new(shards, 3).unwrap(), bytes.into())
+	for slot in 0..30u8 {
+		let mut shards = [hippius_primitives::ShardId([seed; 32]); 30];
+		for filler in 0..=255u8 {
+			shards[usize::from(slot + 1) % 30] = hippius_primitives::ShardId([filler; 32]);
+			shards[usize::from(slot)] = shard_id(&bytes);
+			let meta = ShardMeta::new(shards, slot).unwrap();
+			let up = placement.up(map.pg_of(&meta.stripe)).unwrap();
+			if up[usize::from(slot)] == Some(node) {
+				return (meta, bytes.into());
+			}
+		}
+	}
+	panic!("node {node} has no slot")
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+	let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+	since.unwrap().as_millis() as u64
+}
+
+/// A permit for a shard by the map of [`update`].
+pub fn permit(identity: &Identity, epoch: Epoch, meta: &ShardMeta, bytes: &Bytes) -> SignedPermit {
+	static NONCE: AtomicU64 = AtomicU64::new(0);
+	let now = now();
+	identity.permit(StorePermit {
+		genesis: GENESIS,
+		epoch,
+		stripe: meta.stripe,
+		shard_len: bytes.len() as u32,
+		owner: [5; 32],
+		issued: now,
+		expires: now + 60_000,
+		nonce: NONCE.fetch_add(1, Ordering::Relaxed),
+	})
+}
+
+/// Puts a shard as `grid` would that has the right to.
+pub async fn store(
+	grid: &Grid,
+	peer: &Peer,
+	(meta, bytes): &(ShardMeta, Bytes),
+) -> Result<PutAck, GridError> {
+	let permit = permit(&grid.identity(), 1, meta, bytes);
+	peer.put(&permit, meta, bytes.clone()).await
+}
+
+/// Hands a miner that does not run a map.
+pub fn give_map(base: &BasePath, update: &EpochUpdate, key: NodeKey) {
+	std::fs::create_dir_all(base.map()).unwrap();
+	let epochs = Epochs::load(base.map(), key).unwrap();
+	epochs.take(&update.encode()).unwrap();
 }
 
 /// Settings with free ports.
@@ -121,6 +189,7 @@ pub fn config() -> Config {
 		control: ControlSection {
 			listen: "127.0.0.1:0".parse().unwrap(),
 		},
+		permits: PermitsSection::default(),
 	}
 }
 

@@ -18,7 +18,9 @@ use arion_grid::{
 use arion_shard_store::{PutOutcome, ShardStore, StoreConfig, StoreError};
 use bytes::Bytes;
 use futures_util::{stream, TryStreamExt};
-use hippius_primitives::{Epoch, NodeIndex, NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	permit::SignedPermit, Epoch, NodeIndex, NodeKey, ShardId, ShardMeta, StripeId,
+};
 use std::{
 	convert::Infallible,
 	net::SocketAddr,
@@ -72,9 +74,22 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl ShardService for Service {
+	fn authorize(
+		&self,
+		peer: &NodeKey,
+		permit: &SignedPermit,
+		_: &ShardMeta,
+	) -> Result<(), ServiceError> {
+		if permit.issuer == *peer && permit.is_signed(arion_grid::verify) {
+			return Ok(());
+		}
+		Err(ServiceError::refused("a bad permit"))
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		meta: ShardMeta,
 		bytes: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {

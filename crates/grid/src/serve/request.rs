@@ -6,8 +6,12 @@ use crate::{
 	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
 	wire::{code, decode_request, pack, GroupRange, Request, Response, Status, WireError},
 };
-use arion_storage_proof::GROUP_LEN;
-use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use arion_storage_proof::{StripeEntry, GROUP_LEN};
+use codec::Decode;
+use hippius_primitives::{
+	coding::SHARD_LEN, permit::SignedPermit, receipt::BatchRef, NodeKey, ShardId, ShardMeta,
+	StripeId,
+};
 use quinn::{RecvStream, SendStream, VarInt};
 use std::future::Future;
 use tokio::{sync::SemaphorePermit, time::timeout};
@@ -51,6 +55,13 @@ impl From<ServiceError> for Fault {
 	fn from(error: ServiceError) -> Self {
 		Self::Answer(error.status, error.detail)
 	}
+}
+
+/// What a put announces.
+struct Upload {
+	permit: SignedPermit,
+	meta: ShardMeta,
+	len: usize,
 }
 
 impl Server {
@@ -103,13 +114,36 @@ impl Server {
 	) -> Result<(), Fault> {
 		let header = timeout(self.config.header_timeout, async {
 			let request = decode_request(&read_frame(recv).await?)?;
-			if !matches!(request, Request::Put { .. } | Request::Has { .. }) {
+			let has_body = matches!(
+				request,
+				Request::Put { .. } | Request::Has { .. } | Request::Receipt { .. }
+			);
+			if !has_body {
 				read_end(recv).await?;
 			}
 			Ok::<_, Fault>(request)
 		});
 		match header.await.map_err(|_| Fault::Abort(code::TIMEOUT))?? {
-			Request::Put { meta, len } => self.put(peer, *meta, len as usize, sender, recv).await,
+			Request::Put { permit, meta, len } => {
+				let upload = Upload {
+					permit: *permit,
+					meta: *meta,
+					len: len as usize,
+				};
+				self.put(peer, upload, sender, recv).await
+			}
+			Request::Receipt { batch, len } => {
+				self.receipt(peer, batch, len as usize, sender, recv).await
+			}
+			Request::Change(change) => {
+				let changed = timeout(
+					self.config.answer_timeout,
+					self.service.change(peer, *change),
+				);
+				let records = changed.await.map_err(|_| late())??;
+				let response = Response::Changed { records };
+				Ok(sender.frame(&response, self.pace(0)).await?)
+			}
 			Request::Get { shard, groups } => self.get(peer, shard, groups, sender).await,
 			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
 			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
@@ -124,20 +158,24 @@ impl Server {
 	async fn put(
 		&self,
 		peer: NodeKey,
-		meta: ShardMeta,
-		len: usize,
+		upload: Upload,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
+		let Upload { permit, meta, len } = upload;
 		if !meta.is_consistent() {
 			return Err(Fault::bad("the stripe id does not fit the shard ids"));
 		}
+		if permit.permit.stripe != meta.stripe || permit.permit.shard_len as usize != len {
+			return Err(Fault::bad("the permit is of another stripe or length"));
+		}
+		self.service.authorize(&peer, &permit, &meta)?;
 		let memory = self.memory(len).await?;
 		let (bytes, hash) = read_body(recv, len, self.pace(len)).await?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
 		}
-		let stored = self.service.put(peer, meta, bytes);
+		let stored = self.service.put(peer, permit, meta, bytes);
 		let ack = timeout(self.config.answer_timeout, stored)
 			.await
 			.map_err(|_| late())??;
@@ -177,6 +215,36 @@ impl Server {
 		let pace = self.pace(extract.len());
 		sender.frame(&Response::Slice { len }, pace).await?;
 		Ok(sender.slice(&extract, pace).await?)
+	}
+
+	async fn receipt(
+		&self,
+		peer: NodeKey,
+		batch: BatchRef,
+		len: usize,
+		sender: &mut Sender,
+		recv: &mut RecvStream,
+	) -> Result<(), Fault> {
+		let memory = self.memory(len).await?;
+		let (bytes, _) = read_body(recv, len, self.pace(len)).await?;
+		let mut rest = &bytes[..];
+		let mut entries = Vec::with_capacity(batch.stripes as usize);
+		for _ in 0..batch.stripes {
+			let entry = StripeEntry::decode(&mut rest)
+				.map_err(|_| Fault::bad("a stripe entry does not decode"))?;
+			entries.push(entry);
+		}
+		if !rest.is_empty() {
+			return Err(Fault::bad(
+				"there are more entries than the batch has stripes",
+			));
+		}
+		let receipt = self
+			.watched(sender, self.service.receipt(peer, batch, entries))
+			.await?;
+		drop(memory);
+		let response = Response::Receipt(Box::new(receipt));
+		Ok(sender.frame(&response, self.pace(0)).await?)
 	}
 
 	async fn has(

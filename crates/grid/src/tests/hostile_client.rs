@@ -1,6 +1,8 @@
 //! What a server makes of clients that do not keep to the rules.
 
-use super::support::{pair, quick, raw_client, serving, shard, Memory, Stuck, LOOPBACK};
+use super::support::{
+	pair, permit, quick, raw_client, serving, shard, store, Memory, Stuck, LOOPBACK,
+};
 use crate::{
 	stream::read_frame,
 	tls::SERVER_NAME,
@@ -151,6 +153,7 @@ async fn bad_requests_are_answered_as_such() {
 	let (meta, bytes) = shard(1, 100, 2);
 	let put = |meta: &hippius_primitives::ShardMeta, len| {
 		frame(&Request::Put {
+			permit: Box::new(permit(meta, len as usize)),
 			meta: Box::new(meta.clone()),
 			len,
 		})
@@ -180,6 +183,22 @@ async fn bad_requests_are_answered_as_such() {
 		("went on", [&get[..], b"x"].concat()),
 		("shard length", put(&meta, 0)),
 		("shard length", put(&meta, 1024 * 1024 + 1)),
+		("another stripe or length", {
+			let put = Request::Put {
+				permit: Box::new(permit(&meta, 64)),
+				meta: Box::new(meta.clone()),
+				len: 100,
+			};
+			[&frame(&put).unwrap()[..], &bytes].concat()
+		}),
+		("another stripe or length", {
+			let put = Request::Put {
+				permit: Box::new(permit(&other_root, 100)),
+				meta: Box::new(meta.clone()),
+				len: 100,
+			};
+			[&frame(&put).unwrap()[..], &bytes].concat()
+		}),
 		(
 			"does not fit",
 			[&put(&other_root, 100)[..], &bytes].concat(),
@@ -232,6 +251,7 @@ async fn refusals_come_before_the_body_is_read() {
 	meta.stripe = StripeId([1; 32]);
 	let (mut send, mut recv) = connection.open_bi().await.unwrap();
 	let head = frame(&Request::Put {
+		permit: Box::new(permit(&meta, 100)),
 		meta: Box::new(meta),
 		len: 100,
 	})
@@ -260,6 +280,7 @@ async fn slow_headers_and_bodies_are_cut_off() {
 	let (_endpoint, connection) = raw_client(&server).await;
 	let (meta, bytes) = shard(1, 100, 2);
 	let put = frame(&Request::Put {
+		permit: Box::new(permit(&meta, 100)),
 		meta: Box::new(meta),
 		len: 100,
 	})
@@ -295,7 +316,7 @@ async fn a_reader_that_does_not_read_is_cut_off() {
 	};
 	let ends = pair(config, Arc::new(Memory::default()));
 	let (meta, bytes) = shard(1, 1024 * 1024, 2);
-	ends.peer.put(&meta, bytes).await.unwrap();
+	store(&ends.peer, &meta, bytes).await.unwrap();
 	// A window too small for the shard, and nobody who reads.
 	let (crypto, _) =
 		crate::tls::client(&super::support::identity(), ends.server.node_key()).unwrap();

@@ -1,7 +1,7 @@
 //! What a client makes of servers that lie or break off.
 
 use super::support::{
-	grid, identity, pair, quick, raw_server, say, serving, shard, Memory, Script,
+	grid, identity, pair, quick, raw_server, say, serving, shard, store, Memory, Script,
 };
 use crate::{
 	wire::{code, frame, Response},
@@ -9,7 +9,9 @@ use crate::{
 };
 use arion_storage_proof::{outboard::group_count, Outboard};
 use bytes::Bytes;
-use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	coding::SHARD_LEN, permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId,
+};
 use std::{
 	future::Future,
 	ops::Range,
@@ -99,9 +101,14 @@ impl Liar {
 }
 
 impl ShardService for Liar {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Ok(())
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
@@ -177,7 +184,7 @@ async fn lies_are_found_out() {
 	assert_eq!(error.status(), Some(Status::Internal));
 
 	// Refusals come through typed, their text without control characters.
-	let error = ends.peer.put(&meta, bytes.clone()).await.unwrap_err();
+	let error = store(&ends.peer, &meta, bytes.clone()).await.unwrap_err();
 	assert_eq!(error.status(), Some(Status::InsufficientStorage));
 	assert!(error.to_string().ends_with("full?[2J"), "{error}");
 

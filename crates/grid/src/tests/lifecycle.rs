@@ -1,12 +1,14 @@
 //! Cancelling, restarting, closing, ageing.
 
-use super::support::{grid, identity, pair, quick, serving, shard, to, Memory, Stuck, LOOPBACK};
+use super::support::{
+	grid, identity, pair, quick, serving, shard, store, to, Memory, Stuck, LOOPBACK,
+};
 use crate::{
 	tls, BoxFuture, Extract, Grid, GridConfig, GridError, PutAck, ServiceError, ShardService,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId};
 use std::{
 	ops::Range,
 	sync::{
@@ -52,7 +54,7 @@ async fn a_restarted_server_is_found_again() {
 	let address = server.local_addr();
 	let client = grid(quick());
 	let peer = to(&client, &server);
-	peer.put(&meta, bytes.clone()).await.unwrap();
+	store(&peer, &meta, bytes.clone()).await.unwrap();
 
 	server.close().await;
 	drop(server);
@@ -98,7 +100,7 @@ fn a_killed_and_restarted_server_tells_its_old_peers() {
 	let after = runtime().unwrap();
 	let client = after.block_on(async { grid(patient) });
 	let peer = client.peer(node_key, vec![address]);
-	after.block_on(peer.put(&meta, bytes.clone())).unwrap();
+	after.block_on(store(&peer, &meta, bytes.clone())).unwrap();
 
 	// All tasks of the old server end here, without a word.
 	before.shutdown_timeout(Duration::from_secs(60));
@@ -119,9 +121,14 @@ struct Gate {
 }
 
 impl ShardService for Gate {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Ok(())
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
@@ -170,7 +177,7 @@ async fn the_ack_waits_for_the_service_and_closing_waits_for_the_ack() {
 		gate.clone(),
 	);
 	let (meta, bytes) = shard(1, 1000, 0);
-	let put = ends.peer.put(&meta, bytes).shared_boxed();
+	let put = store(&ends.peer, &meta, bytes).shared_boxed();
 	let started = gate.started.notified();
 	tokio::select! {
 		_ = put.clone() => panic!("acknowledged before it was stored"),

@@ -1,6 +1,6 @@
 //! How many, how much.
 
-use super::support::{grid, pair, quick, raw_client, serving, shard, to, Memory, Stuck};
+use super::support::{grid, pair, quick, raw_client, serving, shard, store, to, Memory, Stuck};
 use crate::{
 	wire::{code, frame, Request},
 	BoxFuture, DialCause, Extract, GridConfig, GridError, PutAck, ServiceError, ShardService,
@@ -8,7 +8,9 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	coding::SHARD_LEN, permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId,
+};
 use quinn::ConnectionError;
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -109,9 +111,14 @@ impl ShardService for Closed {
 		false
 	}
 
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Ok(())
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
@@ -194,7 +201,7 @@ async fn memory_for_bodies_is_shared_and_given_back() {
 	try_join_all(
 		shards
 			.iter()
-			.map(|(meta, bytes)| ends.peer.put(meta, bytes.clone())),
+			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
 	)
 	.await
 	.unwrap();

@@ -1,6 +1,6 @@
 //! Traffic keys are replaced while a connection is used.
 
-use super::support::{pair, quick, shard, Memory};
+use super::support::{pair, quick, shard, store, Memory};
 use crate::GridConfig;
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 use tracing::{
@@ -53,7 +53,7 @@ async fn keys_are_replaced_by_volume_and_transfers_go_on() {
 	let ends = pair(config, Arc::new(Memory::default()));
 	let (meta, bytes) = shard(1, 300_000, 1);
 	let id = meta.shard().unwrap();
-	ends.peer.put(&meta, bytes.clone()).await.unwrap();
+	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
 	// The transport makes at most one update per end of its own, early on. It passes over ours
 	// while the previous one is settling, so this goes on until enough were made.
 	let enough = async {

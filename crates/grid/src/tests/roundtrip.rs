@@ -1,6 +1,6 @@
 //! Everything in order.
 
-use super::support::{pair, quick, shard, to, Memory};
+use super::support::{pair, quick, shard, store, to, Memory};
 use crate::{wire::MAX_HAS, GridError, Status};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -22,16 +22,13 @@ async fn put_get_has_stripe() {
 			.is_not_found());
 		assert_eq!(ends.peer.stripe(meta.stripe).await.unwrap(), None);
 		assert!(
-			!ends
-				.peer
-				.put(&meta, bytes.clone())
+			!store(&ends.peer, &meta, bytes.clone())
 				.await
 				.unwrap()
 				.already_held
 		);
 		assert!(
-			ends.peer
-				.put(&meta, bytes.clone())
+			store(&ends.peer, &meta, bytes.clone())
 				.await
 				.unwrap()
 				.already_held
@@ -67,8 +64,8 @@ async fn both_ways_between_the_same_two_nodes() {
 	ends.client.serve(Arc::new(Memory::default())).unwrap();
 	let back = to(&ends.server, &ends.client);
 	let (meta, bytes) = shard(1, 1000, 0);
-	ends.peer.put(&meta, bytes.clone()).await.unwrap();
-	back.put(&meta, bytes.clone()).await.unwrap();
+	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
+	store(&back, &meta, bytes.clone()).await.unwrap();
 	assert_eq!(back.get(meta.shard().unwrap(), 1000).await.unwrap(), bytes);
 }
 
@@ -77,7 +74,7 @@ async fn long_lists_are_asked_in_parts() {
 	let ends = pair(quick(), Arc::new(Memory::default()));
 	assert!(ends.peer.has(Vec::new()).await.unwrap().is_empty());
 	let (meta, bytes) = shard(1, 100, 4);
-	ends.peer.put(&meta, bytes).await.unwrap();
+	store(&ends.peer, &meta, bytes).await.unwrap();
 	let mut ids = vec![ShardId([9; 32]); 2 * MAX_HAS + 3];
 	for at in [0, MAX_HAS - 1, MAX_HAS, 2 * MAX_HAS + 2] {
 		ids[at] = meta.shard().unwrap();
@@ -96,7 +93,7 @@ async fn many_at_once_on_one_connection() {
 	try_join_all(
 		shards
 			.iter()
-			.map(|(meta, bytes)| ends.peer.put(meta, bytes.clone())),
+			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
 	)
 	.await
 	.unwrap();
@@ -119,9 +116,9 @@ async fn callers_mistakes_send_nothing() {
 	let mut wrong = meta.clone();
 	wrong.stripe = StripeId([0; 32]);
 	let bad = [
-		ends.peer.put(&wrong, Bytes::from_static(b"x")).await,
-		ends.peer.put(&meta, Bytes::new()).await,
-		ends.peer.put(&meta, vec![0; SHARD_LEN + 1].into()).await,
+		store(&ends.peer, &wrong, Bytes::from_static(b"x")).await,
+		store(&ends.peer, &meta, Bytes::new()).await,
+		store(&ends.peer, &meta, vec![0; SHARD_LEN + 1].into()).await,
 	];
 	assert!(bad
 		.iter()
@@ -134,9 +131,7 @@ async fn bytes_that_do_not_fit_their_id_are_refused() {
 	let memory = Arc::new(Memory::default());
 	let ends = pair(quick(), memory.clone());
 	let (meta, _) = shard(1, 10, 0);
-	let error = ends
-		.peer
-		.put(&meta, Bytes::from_static(b"other"))
+	let error = store(&ends.peer, &meta, Bytes::from_static(b"other"))
 		.await
 		.unwrap_err();
 	assert_eq!(error.status(), Some(Status::BadRequest));

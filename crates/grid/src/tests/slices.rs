@@ -1,6 +1,6 @@
 //! Ranges, verified group by group.
 
-use super::support::{grid, pair, quick, raw_server, say, shard, Memory, Script};
+use super::support::{grid, pair, quick, raw_server, say, shard, store, Memory, Script};
 use crate::{
 	wire::{code, Response},
 	GridError, Progress,
@@ -22,7 +22,7 @@ async fn ranges_of_all_kinds() {
 	] {
 		let (meta, bytes) = shard(seed, len, 3);
 		let id = meta.shard().unwrap();
-		ends.peer.put(&meta, bytes.clone()).await.unwrap();
+		store(&ends.peer, &meta, bytes.clone()).await.unwrap();
 		let len = len as u32;
 		let mut ranges = vec![0..1, 0..len, len - 1..len];
 		if len > 20_000 {
@@ -72,7 +72,7 @@ async fn ranges_of_all_kinds() {
 async fn one_byte_moves_little() {
 	let ends = pair(quick(), Arc::new(Memory::default()));
 	let (meta, bytes) = shard(1, SHARD_LEN, 3);
-	ends.peer.put(&meta, bytes.clone()).await.unwrap();
+	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
 	let connection = ends.peer.entry.live().unwrap();
 	let moved = || {
 		let stats = connection.stats();

@@ -6,7 +6,11 @@ use crate::{
 };
 use bytes::Bytes;
 use codec::Encode;
-use hippius_primitives::{id::shard_id, NodeKey, ShardId, ShardMeta, StripeId, TOTAL_SHARDS};
+use hippius_primitives::{
+	id::shard_id,
+	permit::{SignedPermit, StorePermit},
+	NodeKey, ShardId, ShardMeta, StripeId, TOTAL_SHARDS,
+};
 use quinn::{Connection, Endpoint};
 use std::{
 	collections::HashMap,
@@ -28,9 +32,14 @@ pub(super) struct Memory {
 }
 
 impl ShardService for Memory {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Ok(())
+	}
+
 	fn put(
 		&self,
 		peer: NodeKey,
+		_: SignedPermit,
 		meta: ShardMeta,
 		bytes: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
@@ -100,6 +109,30 @@ pub(super) fn shard(seed: u8, len: usize, slot: u8) -> (ShardMeta, Bytes) {
 		std::array::from_fn(|slot| shard_id(&[seed, slot as u8]));
 	ids[usize::from(slot)] = shard_id(&bytes);
 	(ShardMeta::new(ids, slot).unwrap(), bytes.into())
+}
+
+/// A permit that any of these services takes.
+pub(super) fn permit(meta: &ShardMeta, len: usize) -> SignedPermit {
+	identity().permit(StorePermit {
+		genesis: [0; 32],
+		epoch: 1,
+		stripe: meta.stripe,
+		shard_len: len as u32,
+		owner: [0; 32],
+		issued: 1,
+		expires: 2,
+		nonce: 3,
+	})
+}
+
+/// Puts with a permit made for it.
+pub(super) async fn store(
+	peer: &Peer,
+	meta: &ShardMeta,
+	bytes: Bytes,
+) -> Result<PutAck, crate::GridError> {
+	let permit = permit(meta, bytes.len());
+	peer.put(&permit, meta, bytes).await
 }
 
 /// Short waits, so that a test of a deadline is quick.
@@ -218,9 +251,14 @@ impl Stuck {
 }
 
 impl ShardService for Stuck {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Ok(())
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {

@@ -1,0 +1,305 @@
+//! Who may store, delete and restore here.
+//!
+//! A permit counts for the chain and the map it names, for the slot that its stripe gives this node,
+//! for a few minutes, and once: what it stored and somebody then deleted it does not store again.
+//! The memory of used permits ends with the process, so permits from before its start are not taken.
+
+use crate::epochs::{Epochs, Held};
+use arion_grid::{ServiceError, Status};
+use arion_storage_proof::StripeEntry;
+use codec::Encode;
+use hippius_primitives::{
+	permit::{check_time, Permit, Signed, SignedChange, SignedPermit, TimeError},
+	receipt::BatchRef,
+	Epoch, NodeIndex, NodeKey, ShardMeta,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{
+	collections::{BTreeSet, HashMap},
+	sync::{Arc, Mutex, PoisonError},
+	time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Used permits remembered at most, about 40 bytes each.
+const MOST_USED: usize = 1 << 18;
+
+/// Whose permits count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Issuers {
+	/// Everybody's, if they bring it themselves.
+	#[default]
+	Any,
+	/// Those of these keys, whoever brings them.
+	Only(BTreeSet<NodeKey>),
+}
+
+/// `"any"` or a list of keys.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Setting {
+	Word(String),
+	Keys(BTreeSet<NodeKey>),
+}
+
+impl Serialize for Issuers {
+	fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+		match self {
+			Self::Any => Setting::Word("any".into()),
+			Self::Only(keys) => Setting::Keys(keys.clone()),
+		}
+		.serialize(serializer)
+	}
+}
+
+impl<'de> Deserialize<'de> for Issuers {
+	fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+		let bad = || {
+			serde::de::Error::custom(
+				"issuers is \"any\" or a list of node keys, each of 64 hexadecimal digits",
+			)
+		};
+		match Setting::deserialize(deserializer) {
+			Ok(Setting::Word(word)) if word == "any" => Ok(Self::Any),
+			Ok(Setting::Keys(keys)) => Ok(Self::Only(keys)),
+			Ok(Setting::Word(_)) | Err(_) => Err(bad()),
+		}
+	}
+}
+
+/// Who may store here, in `config.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PermitsSection {
+	/// Whose permits to store and delete count: `"any"` (everybody's, if they bring it themselves)
+	/// or a list of keys of gateways.
+	pub issuers: Issuers,
+}
+
+impl PermitsSection {
+	/// The section as it stands in `config.toml`, explained.
+	pub fn render(&self) -> String {
+		let issuers = match &self.issuers {
+			Issuers::Any => "\"any\"".into(),
+			Issuers::Only(keys) => {
+				let keys: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+				format!("[{}]", keys.join(", "))
+			}
+		};
+		format!(
+			"[permits]\n\
+			# Whose permits to store count: \"any\" (everybody's, for what they bring themselves), or a\n\
+			# list of gateways' keys as in [\"64 hexadecimal digits\"].\n\
+			issuers = {issuers}\n"
+		)
+	}
+}
+
+/// Milliseconds since 1970.
+pub type Clock = fn() -> u64;
+
+fn system() -> u64 {
+	let since = SystemTime::now().duration_since(UNIX_EPOCH);
+	since.map_or(0, |since| {
+		u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+	})
+}
+
+/// Checks permits and remembers those that were used.
+pub struct Permits {
+	issuers: Issuers,
+	epochs: Arc<Epochs>,
+	clock: Clock,
+	started: u64,
+	most: usize,
+	used: Mutex<Used>,
+}
+
+/// Digests of used permits with the time they expire.
+#[derive(Default)]
+struct Used {
+	until: HashMap<[u8; 16], u64>,
+	/// When expired ones are dropped next.
+	sweep: u64,
+}
+
+/// How long expired entries may stay, in milliseconds.
+const SWEEP_EVERY: u64 = 60_000;
+
+impl Permits {
+	/// Permits of `issuers`, for the maps of `epochs`.
+	pub fn new(issuers: Issuers, epochs: Arc<Epochs>) -> Self {
+		Self::with_clock(issuers, epochs, system)
+	}
+
+	/// The same with another clock.
+	pub fn with_clock(issuers: Issuers, epochs: Arc<Epochs>, clock: Clock) -> Self {
+		Self {
+			issuers,
+			epochs,
+			clock,
+			started: clock(),
+			most: MOST_USED,
+			used: Mutex::default(),
+		}
+	}
+
+	/// Whether `peer` may store the shard of `meta` with this permit. That the permit is of the
+	/// stripe and of the shard's length has been checked.
+	pub fn check_store(
+		&self,
+		peer: &NodeKey,
+		signed: &SignedPermit,
+		meta: &ShardMeta,
+	) -> Result<(), ServiceError> {
+		let permit = &signed.permit;
+		self.check_chain(&permit.genesis)?;
+		self.check_times(permit.issued, permit.expires)?;
+		let held = self.map(permit.epoch)?;
+		let slot = held
+			.slot_of(&permit.stripe)
+			.map_err(|error| unplaced(&error, permit.epoch))?;
+		if slot != Some(meta.slot) {
+			return Err(ServiceError::refused(
+				"by the permit's map this slot of the stripe is not this node's",
+			));
+		}
+		self.check_issuer(peer, signed)
+	}
+
+	/// Whether `peer` may change what is stored with this permit; of which shards, the store knows.
+	pub fn check_change(&self, peer: &NodeKey, signed: &SignedChange) -> Result<(), ServiceError> {
+		self.check_chain(&signed.permit.genesis)?;
+		self.check_times(signed.permit.issued, signed.permit.expires)?;
+		self.check_issuer(peer, signed)
+	}
+
+	/// Whether the permit was used here already, for this slot.
+	pub fn is_used<P: Encode>(&self, signed: &Signed<P>, slot: u8) -> bool {
+		self.used().until.contains_key(&digest(signed, slot))
+	}
+
+	/// Whether one more use can be remembered. Without memory a permit could be used twice, so
+	/// nothing is taken then. To be asked before the use; those under way at once may go beyond.
+	pub fn check_room(&self) -> Result<(), ServiceError> {
+		let now = (self.clock)();
+		let mut used = self.used();
+		if now >= used.sweep {
+			used.until.retain(|_, until| *until > now);
+			used.sweep = now.saturating_add(SWEEP_EVERY);
+		}
+		if used.until.len() >= self.most {
+			let what = "too many permits were used in the last minutes";
+			return Err(ServiceError::new(Status::Busy, what));
+		}
+		Ok(())
+	}
+
+	/// Remembers that the permit was used.
+	pub fn remember<P: Encode>(&self, signed: &Signed<P>, slot: u8, expires: u64) {
+		self.used().until.insert(digest(signed, slot), expires);
+	}
+
+	/// This node's number and slot in the placement group of a batch, if it is a member and all
+	/// entries belong to that group.
+	pub fn member(
+		&self,
+		batch: &BatchRef,
+		entries: &[StripeEntry],
+	) -> Result<(NodeIndex, u8), ServiceError> {
+		self.check_chain(&batch.genesis)?;
+		let held = self.map(batch.epoch)?;
+		let stray = entries
+			.iter()
+			.any(|entry| held.map.pg_of(&entry.stripe) != batch.pg);
+		if stray {
+			return Err(ServiceError::bad_request(
+				"a stripe of the batch belongs to another placement group",
+			));
+		}
+		let slot = held
+			.slot_in(batch.pg)
+			.map_err(|error| unplaced(&error, batch.epoch))?;
+		held.index
+			.zip(slot)
+			.ok_or_else(|| ServiceError::refused("this node has no slot in the placement group"))
+	}
+
+	/// The map of an epoch.
+	fn map(&self, epoch: Epoch) -> Result<Arc<Held>, ServiceError> {
+		self.epochs.at(epoch).ok_or_else(|| {
+			let newest = self.epochs.state().epoch;
+			let what =
+				format!("the map of epoch {epoch} is not at hand; the newest here is {newest}");
+			ServiceError::new(Status::UnknownEpoch, what)
+		})
+	}
+
+	/// Used permits remembered now.
+	pub fn remembered(&self) -> usize {
+		self.used().until.len()
+	}
+
+	fn used(&self) -> std::sync::MutexGuard<'_, Used> {
+		self.used.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	fn check_chain(&self, genesis: &[u8; 32]) -> Result<(), ServiceError> {
+		match self.epochs.genesis() {
+			Some(ours) if ours == *genesis => Ok(()),
+			Some(_) => Err(ServiceError::refused("the permit is of another chain")),
+			None => Err(ServiceError::new(
+				Status::UnknownEpoch,
+				"this node has no map yet",
+			)),
+		}
+	}
+
+	fn check_times(&self, issued: u64, expires: u64) -> Result<(), ServiceError> {
+		match check_time(issued, expires, (self.clock)()) {
+			Ok(()) if issued < self.started => Err(ServiceError::new(
+				Status::StalePermit,
+				"the permit is from before this node's start; sign a new one",
+			)),
+			Ok(()) => Ok(()),
+			Err(error @ TimeError::Expired) => {
+				Err(ServiceError::new(Status::StalePermit, error.to_string()))
+			}
+			Err(error) => Err(ServiceError::refused(error.to_string())),
+		}
+	}
+
+	fn check_issuer<P: Permit>(
+		&self,
+		peer: &NodeKey,
+		signed: &Signed<P>,
+	) -> Result<(), ServiceError> {
+		let may = match &self.issuers {
+			Issuers::Any => signed.issuer == *peer,
+			Issuers::Only(keys) => keys.contains(&signed.issuer),
+		};
+		if !may {
+			return Err(ServiceError::refused(match &self.issuers {
+				Issuers::Any => "the permit is signed by somebody else than who brings it",
+				Issuers::Only(_) => "this node takes no permits of that issuer",
+			}));
+		}
+		if !signed.is_signed(arion_grid::verify) {
+			return Err(ServiceError::refused("the permit's signature is wrong"));
+		}
+		Ok(())
+	}
+}
+
+fn unplaced(error: &str, epoch: Epoch) -> ServiceError {
+	tracing::error!(error, epoch, "a map cannot place");
+	ServiceError::internal("the map cannot place the stripe")
+}
+
+/// What is remembered of a permit's use. Of the whole permit, so that an issuer that uses a nonce
+/// twice hurts nobody.
+fn digest<P: Encode>(signed: &Signed<P>, slot: u8) -> [u8; 16] {
+	let hash = blake3::hash(&(&signed.issuer, &signed.permit, slot).encode());
+	let mut short = [0; 16];
+	short.copy_from_slice(&hash.as_bytes()[..16]);
+	short
+}
