@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
 	io,
 	net::SocketAddr,
-	sync::{Arc, RwLock},
+	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -160,6 +160,22 @@ impl Daemon {
 	/// Where it runs.
 	pub fn info(&self) -> &RunInfo {
 		&self.info
+	}
+
+	/// The node's key is `next` from now on: new connections are made under it, and receipts signed
+	/// with it. Connections made before go on until [`Self::retire`]. To be called when the chain
+	/// knows both keys.
+	pub fn rotate(&self, next: Arc<Identity>) -> Result<(), MinerError> {
+		let key = next.node_key();
+		self.grid.set_identity(next.clone())?;
+		*self.signer.write().unwrap_or_else(PoisonError::into_inner) = next;
+		self.epochs.set_key(key);
+		Ok(())
+	}
+
+	/// Ends the connections that were made under a key that is no longer valid; tells how many.
+	pub fn retire(&self, old: &NodeKey) -> usize {
+		self.grid.retire(old)
 	}
 
 	/// Lets running requests finish, then ends everything. Acknowledged shards are on disk anyway.

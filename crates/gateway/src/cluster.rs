@@ -134,7 +134,11 @@ impl Layout {
 		&self,
 		stripe: &StripeId,
 	) -> Result<[Option<NodeIndex>; TOTAL_SHARDS], ClusterError> {
-		let pg = self.map.pg_of(stripe);
+		self.members(self.map.pg_of(stripe))
+	}
+
+	/// The node of each of a placement group's 30 slots; `None` where the map has none to give.
+	pub fn members(&self, pg: Pg) -> Result<[Option<NodeIndex>; TOTAL_SHARDS], ClusterError> {
 		let up = self.placement.up(pg).map_err(|cause| ClusterError::Place {
 			pg,
 			epoch: self.map.epoch,

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod peers;
 mod push;
 mod put;
+pub mod receipts;
 mod root;
 pub mod run;
 

@@ -47,6 +47,13 @@ pub struct GridConfig {
 	pub retry_above: usize,
 	/// Open handshakes above which new ones are ignored. Default 512.
 	pub ignore_above: usize,
+	/// Handshakes a network (/24 of IPv4, /56 of IPv6) may begin per second; beyond it newcomers
+	/// must prove their address, and those who did are refused. Default 5.
+	pub handshake_rate: u32,
+	/// Handshakes a network may begin at once. Default 20.
+	pub handshake_burst: u32,
+	/// Whether that counts for this machine's own loopback network. Default no.
+	pub limit_loopback: bool,
 	/// Handshakes the transport queues before we look at them. Default 1024.
 	pub max_incoming: usize,
 	/// Bytes buffered per queued handshake. Default 64 KiB.
@@ -107,6 +114,9 @@ impl Default for GridConfig {
 			max_connections_per_peer: 4,
 			retry_above: 64,
 			ignore_above: 512,
+			handshake_rate: 5,
+			handshake_burst: 20,
+			limit_loopback: false,
 			max_incoming: 1024,
 			incoming_buffer: 64 * 1024,
 			incoming_buffer_total: 8 * 1024 * 1024,
@@ -153,6 +163,8 @@ impl GridConfig {
 			("max_connections", self.max_connections),
 			("max_connections_per_peer", self.max_connections_per_peer),
 			("max_incoming", self.max_incoming),
+			("handshake_rate", self.handshake_rate as usize),
+			("handshake_burst", self.handshake_burst as usize),
 			("max_requests", self.max_requests),
 			("min_rate", self.min_rate as usize),
 			("stream_receive_window", self.stream_receive_window as usize),

@@ -6,7 +6,7 @@ use crate::{
 	peer::Peer,
 	pool::{Dialer, Pool},
 	relay::{Hybrid, RelayStatus, Relays},
-	serve::Server,
+	serve::{ServeStats, Server},
 	service::ShardService,
 	socket, tls,
 	transfer::{Tally, TransferStats},
@@ -16,12 +16,12 @@ use crate::{
 use hippius_primitives::NodeKey;
 use quinn::{
 	crypto::{CryptoError, HmacKey},
-	Endpoint, EndpointConfig, Runtime, TokioRuntime,
+	Endpoint, EndpointConfig, Runtime, ServerConfig, TokioRuntime,
 };
 use quinn_proto::HashedConnectionIdGenerator;
 use std::{
 	net::SocketAddr,
-	sync::{Arc, OnceLock},
+	sync::{Arc, OnceLock, PoisonError, RwLock},
 	time::Duration,
 };
 use tokio::{runtime::Handle, sync::watch, time::timeout};
@@ -34,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Grid {
 	endpoint: Endpoint,
 	local: SocketAddr,
-	identity: Arc<Identity>,
+	identity: RwLock<Arc<Identity>>,
 	config: GridConfig,
 	runtime: Handle,
 	pool: Pool,
@@ -46,7 +46,7 @@ pub struct Grid {
 impl std::fmt::Debug for Grid {
 	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
 		f.debug_struct("Grid")
-			.field("node_key", &self.identity.node_key())
+			.field("node_key", &self.node_key())
 			.field("local", &self.local)
 			.finish_non_exhaustive()
 	}
@@ -87,7 +87,7 @@ impl Grid {
 		.map_err(bound)?;
 		let pool = Pool::new(Dialer {
 			endpoint: endpoint.clone(),
-			identity: identity.clone(),
+			identity: RwLock::new(identity.clone()),
 			transport: config.transport(Role::Dialer, PathKind::Direct)?,
 			relayed: config.transport(Role::Dialer, PathKind::Relayed)?,
 			relays: relays.clone(),
@@ -101,7 +101,7 @@ impl Grid {
 		Ok(Arc::new(Self {
 			endpoint,
 			local,
-			identity,
+			identity: RwLock::new(identity),
 			config,
 			runtime,
 			pool,
@@ -118,17 +118,23 @@ impl Grid {
 
 	/// This node's key.
 	pub fn node_key(&self) -> NodeKey {
-		self.identity.node_key()
+		self.identity().node_key()
 	}
 
 	/// This node's secret key, for signing.
 	pub fn identity(&self) -> Arc<Identity> {
-		self.identity.clone()
+		let identity = self.identity.read();
+		identity.unwrap_or_else(PoisonError::into_inner).clone()
 	}
 
 	/// Connections open now, both ways.
 	pub fn open_connections(&self) -> usize {
 		self.endpoint.open_connections()
+	}
+
+	/// What has become of those who came, if this grid serves.
+	pub fn serve_stats(&self) -> Option<ServeStats> {
+		self.server.get().map(|server| server.stats())
 	}
 
 	/// What was received of shards so far, and how much of that in vain.
@@ -171,20 +177,14 @@ impl Grid {
 		if *self.closing.borrow() {
 			return Err(GridError::Closed);
 		}
-		let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls::server(&self.identity)?));
-		let mut relayed = config.clone();
-		relayed.transport_config(self.config.transport(Role::Acceptor, PathKind::Relayed)?);
-		config
-			.transport_config(self.config.transport(Role::Acceptor, PathKind::Direct)?)
-			.max_incoming(self.config.max_incoming)
-			.incoming_buffer_size(self.config.incoming_buffer)
-			.incoming_buffer_size_total(self.config.incoming_buffer_total);
+		let (config, relayed) = self.server_configs(&self.identity())?;
 		let server = Arc::new(Server::new(
 			service,
 			self.config.clone(),
 			self.closing.subscribe(),
 			self.relays.clone(),
-			Arc::new(relayed),
+			relayed,
+			self.node_key(),
 		));
 		self.server
 			.set(server.clone())
@@ -192,6 +192,53 @@ impl Grid {
 		self.endpoint.set_server_config(Some(config));
 		self.runtime.spawn(server.accept(self.endpoint.clone()));
 		Ok(())
+	}
+
+	/// How newcomers are answered under this key, and how those that come through relays.
+	fn server_configs(
+		&self,
+		identity: &Arc<Identity>,
+	) -> Result<(ServerConfig, Arc<ServerConfig>), GridError> {
+		let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
+		let mut relayed = config.clone();
+		relayed.transport_config(self.config.transport(Role::Acceptor, PathKind::Relayed)?);
+		config
+			.transport_config(self.config.transport(Role::Acceptor, PathKind::Direct)?)
+			.max_incoming(self.config.max_incoming)
+			.incoming_buffer_size(self.config.incoming_buffer)
+			.incoming_buffer_size_total(self.config.incoming_buffer_total);
+		Ok((config, Arc::new(relayed)))
+	}
+
+	/// From now on this node is known by another key: it shows that in every new handshake, both
+	/// ways. Connections made before go on under the old key until [`Grid::retire`]; those this node
+	/// dialled are replaced when next used. Peers must be told of the new key before
+	/// ([`Peer::or_key`]). Relays go on knowing this node by the key it was bound with, until it
+	/// starts again.
+	pub fn set_identity(&self, identity: Arc<Identity>) -> Result<(), GridError> {
+		let serving = self.server.get();
+		let configs = serving
+			.map(|_| self.server_configs(&identity))
+			.transpose()?;
+		let mut current = self
+			.identity
+			.write()
+			.unwrap_or_else(PoisonError::into_inner);
+		tracing::info!(old = %current.node_key(), new = %identity.node_key(), "node key changed");
+		*current = identity.clone();
+		drop(current);
+		self.pool.set_identity(identity.clone());
+		if let (Some(server), Some((config, relayed))) = (serving, configs) {
+			self.endpoint.set_server_config(Some(config));
+			server.show(identity.node_key(), relayed);
+		}
+		Ok(())
+	}
+
+	/// Ends what was accepted under a key of this node's that is no longer valid; tells how many
+	/// connections. Peers dial again, and are shown the new key.
+	pub fn retire(&self, old: &NodeKey) -> usize {
+		self.server.get().map_or(0, |server| server.retire(old))
 	}
 
 	/// Takes no more requests, lets the running ones finish within
@@ -223,7 +270,7 @@ impl Drop for Grid {
 
 /// Keys that outlive a restart, so that a restarted node can tell old peers at once that their
 /// connection is gone, instead of leaving them to wait for the idle timeout.
-fn endpoint_config(identity: &Identity) -> EndpointConfig {
+pub(crate) fn endpoint_config(identity: &Identity) -> EndpointConfig {
 	let reset = ResetKey(identity.derive("hippius arion 2026 quic stateless reset key v1"));
 	let cid = identity.derive("hippius arion 2026 quic connection id key v1");
 	let [a, b, c, d, e, f, g, h, ..] = *cid;

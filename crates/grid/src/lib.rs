@@ -62,6 +62,7 @@ pub use identity::{verify, Identity, IdentityError};
 pub use path::{PathCounts, PathKind, Reach};
 pub use peer::Peer;
 pub use relay::RelayStatus;
+pub use serve::ServeStats;
 pub use service::{Extract, PutAck, ServiceError, ShardService};
 pub use transfer::{Progress, Traffic, TransferStats};
 pub use wire::{Status, ALPN, MAX_FRAME, MAX_HAS, PROTOCOL_VERSION};

@@ -99,6 +99,14 @@ impl Peer {
 		})
 	}
 
+	/// The same node, which may show `next` instead of its key: the two are valid side by side while
+	/// a node's key is rotated. `None` ends that. For every handle of the same key.
+	#[must_use]
+	pub fn or_key(self, next: Option<NodeKey>) -> Self {
+		self.entry.set_next(next);
+		self
+	}
+
 	/// Connects now, if not connected, so that the next request need not wait for it.
 	pub async fn connect(&self) -> Result<(), GridError> {
 		self.link().await.map(|_| ())

@@ -22,7 +22,7 @@ use std::{
 	net::SocketAddr,
 	sync::{
 		atomic::{AtomicU64, Ordering},
-		Arc, Mutex, MutexGuard,
+		Arc, Mutex, MutexGuard, PoisonError, RwLock,
 	},
 	time::{Duration, Instant},
 };
@@ -38,7 +38,8 @@ const MAX_ADDRESSES: usize = 8;
 /// What is needed to dial.
 pub(crate) struct Dialer {
 	pub(crate) endpoint: Endpoint,
-	pub(crate) identity: Arc<Identity>,
+	/// Another one after the node's key was rotated.
+	pub(crate) identity: RwLock<Arc<Identity>>,
 	pub(crate) config: GridConfig,
 	pub(crate) transport: Arc<TransportConfig>,
 	pub(crate) relayed: Arc<TransportConfig>,
@@ -67,6 +68,8 @@ type Dial = Shared<BoxFuture<'static, Result<Live, GridError>>>;
 #[derive(Default)]
 struct State {
 	reach: Reach,
+	/// The key that replaces the peer's, while both are valid.
+	next: Option<NodeKey>,
 	live: Option<Live>,
 	/// Runs in a task of its own, so that a caller that gives up does not undo it for others.
 	dial: Option<Dial>,
@@ -124,6 +127,21 @@ impl Pool {
 		}
 	}
 
+	/// From now on this node shows another key; kept connections are replaced when next used.
+	pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
+		let mut shown = self
+			.dialer
+			.identity
+			.write()
+			.unwrap_or_else(PoisonError::into_inner);
+		*shown = identity;
+		drop(shown);
+		let now = Instant::now();
+		for entry in lock(&self.entries).values() {
+			entry.renew(now);
+		}
+	}
+
 	pub(crate) fn transfers(&self) -> TransferStats {
 		self.dialer.tally.stats()
 	}
@@ -163,6 +181,19 @@ impl Pool {
 	}
 }
 
+impl State {
+	fn is_dialling(&self) -> bool {
+		self.dial.as_ref().is_some_and(|dial| dial.peek().is_none())
+	}
+
+	/// Whether a dial failed a moment ago.
+	fn is_avoided(&self, dialer: &Dialer, now: Instant) -> bool {
+		self.failed
+			.as_ref()
+			.is_some_and(|(at, _)| now.saturating_duration_since(*at) < dialer.config.redial_delay)
+	}
+}
+
 impl Entry {
 	fn new(key: NodeKey) -> Self {
 		Self {
@@ -196,6 +227,18 @@ impl Entry {
 			.then(|| connection.clone())
 	}
 
+	/// Which key the peer may show besides its own.
+	pub(crate) fn set_next(&self, next: Option<NodeKey>) {
+		lock(&self.state).next = next;
+	}
+
+	/// Has the connection replaced at the next request.
+	fn renew(&self, now: Instant) {
+		if let Some(live) = &mut lock(&self.state).live {
+			live.expires = now;
+		}
+	}
+
 	/// Lets go of `connection` for future requests.
 	pub(crate) fn forget(&self, connection: &Connection) {
 		let mut state = lock(&self.state);
@@ -214,15 +257,21 @@ impl Entry {
 		let dial = {
 			let mut state = lock(&self.state);
 			let now = Instant::now();
-			match &state.live {
-				Some(live) if live.connection.close_reason().is_none() && now < live.expires => {
-					return Ok(Link::new(live.clone(), true));
+			match state.live.clone() {
+				Some(live) if live.connection.close_reason().is_none() => {
+					// An aged connection serves until there is a new one, and the requests on it to
+					// their end; the last of them closes it.
+					if now >= live.expires && !state.is_dialling() && !state.is_avoided(dialer, now)
+					{
+						let dial = self.dial(dialer, state.reach.clone());
+						state.dial = Some(dial);
+					}
+					return Ok(Link::new(live, true));
 				}
-				// Requests on an aged connection finish there; the last one closes it.
 				_ => state.live = None,
 			}
-			if let Some((at, error)) = &state.failed {
-				if now.saturating_duration_since(*at) < dialer.config.redial_delay {
+			if state.is_avoided(dialer, now) {
+				if let Some((_, error)) = &state.failed {
 					return Err(error.clone());
 				}
 			}
@@ -242,7 +291,8 @@ impl Entry {
 		let (entry, dialer) = (self.clone(), dialer.clone());
 		let runtime = dialer.runtime.clone();
 		let task = runtime.spawn(async move {
-			let result = dialer.dial(entry.key, &reach).await;
+			let next = lock(&entry.state).next;
+			let result = dialer.dial((entry.key, next), &reach).await;
 			let mut state = lock(&entry.state);
 			state.dial = None;
 			match &result {
@@ -272,9 +322,18 @@ fn unreachable(peer: NodeKey, attempts: Vec<DialFailure>) -> GridError {
 	GridError::Unreachable { peer, attempts }
 }
 
+/// A peer's key, and the one that replaces it while both are valid.
+type Keys = (NodeKey, Option<NodeKey>);
+
 impl Dialer {
+	fn identity(&self) -> Arc<Identity> {
+		let shown = self.identity.read();
+		shown.unwrap_or_else(PoisonError::into_inner).clone()
+	}
+
 	/// Tries the UDP addresses in order, and after a while, or when they have failed, the relays.
-	async fn dial(&self, key: NodeKey, reach: &Reach) -> Result<Live, GridError> {
+	async fn dial(&self, keys: Keys, reach: &Reach) -> Result<Live, GridError> {
+		let (key, _) = keys;
 		if verifying_key(&key).is_none() {
 			return Err(GridError::BadRequest {
 				what: "the peer's key is no sound Ed25519 key",
@@ -283,8 +342,8 @@ impl Dialer {
 		if reach.is_empty() {
 			return Err(GridError::NoAddress { peer: key });
 		}
-		let direct = self.dial_direct(key, &reach.direct);
-		let relayed = self.dial_relays(key, &reach.relays);
+		let direct = self.dial_direct(keys, &reach.direct);
+		let relayed = self.dial_relays(keys, &reach.relays);
 		if reach.relays.is_empty() || reach.direct.is_empty() {
 			let all = match reach.relays.is_empty() {
 				true => direct.await?,
@@ -322,12 +381,13 @@ impl Dialer {
 	}
 
 	/// Tries UDP addresses in order.
-	async fn dial_direct(&self, key: NodeKey, addresses: &[SocketAddr]) -> Dialled {
+	async fn dial_direct(&self, keys: Keys, addresses: &[SocketAddr]) -> Dialled {
+		let (key, _) = keys;
 		let mut attempts = Vec::with_capacity(addresses.len());
 		for &address in addresses {
 			let cause = match is_mapped(&address) {
 				true => Err(DialCause::Invalid("it is on no network".into())),
-				false => self.dial_one(key, address).await?,
+				false => self.dial_one(keys, address).await?,
 			};
 			match cause {
 				Ok(connection) => return Ok(Ok(self.live(connection, None))),
@@ -341,7 +401,8 @@ impl Dialer {
 	}
 
 	/// Tries relays in order.
-	async fn dial_relays(&self, key: NodeKey, relays: &[RelayAddress]) -> Dialled {
+	async fn dial_relays(&self, keys: Keys, relays: &[RelayAddress]) -> Dialled {
+		let (key, _) = keys;
 		let patience = self.config.handshake_timeout;
 		let mut attempts = Vec::with_capacity(relays.len());
 		for relay in relays {
@@ -351,7 +412,7 @@ impl Dialer {
 			};
 			let problem = match reached {
 				Err(problem) => problem,
-				Ok((address, hold)) => match self.dial_one(key, address).await? {
+				Ok((address, hold)) => match self.dial_one(keys, address).await? {
 					Ok(connection) => return Ok(Ok(self.live(connection, Some(hold)))),
 					Err(DialCause::Silent(after)) => {
 						format!("no answer from the node within {after:?}; is it connected there?")
@@ -370,14 +431,14 @@ impl Dialer {
 
 	async fn dial_one(
 		&self,
-		key: NodeKey,
+		(key, next): Keys,
 		address: SocketAddr,
 	) -> Result<Result<Connection, DialCause>, GridError> {
 		if *self.closing.borrow() {
 			return Err(GridError::Closed);
 		}
 		let patience = self.config.handshake_timeout;
-		let (crypto, offered) = tls::client(&self.identity, key)?;
+		let (crypto, offered) = tls::client(&self.identity(), key, next)?;
 		let mut client = ClientConfig::new(Arc::new(crypto));
 		client.transport_config(match PathKind::of(&address) {
 			PathKind::Direct => self.transport.clone(),
@@ -389,7 +450,12 @@ impl Dialer {
 			Err(error) => return Ok(Err(DialCause::Invalid(error.to_string()))),
 		};
 		let wrong = offered.clone();
-		let wrong = move || wrong.get().copied().filter(|offered| *offered != key);
+		let wrong = move || {
+			wrong
+				.get()
+				.copied()
+				.filter(|offered| *offered != key && Some(*offered) != next)
+		};
 		Ok(match timeout(patience, connecting).await {
 			Err(_) | Ok(Err(ConnectionError::TimedOut)) => Err(DialCause::Silent(patience)),
 			Ok(Err(ConnectionError::LocallyClosed)) => return Err(GridError::Closed),
@@ -399,7 +465,7 @@ impl Dialer {
 			}),
 			// The verifier has seen to it; asked again because everything rests on it.
 			Ok(Ok(connection)) => match tls::peer_key(&connection) {
-				Some(proved) if proved == key => Ok(connection),
+				Some(proved) if proved == key || Some(proved) == next => Ok(connection),
 				proved => {
 					connection.close(code::PROTOCOL, b"wrong key");
 					Err(match proved {

@@ -12,9 +12,10 @@ use hippius_primitives::NodeKey;
 use quinn::{Connection, ConnectionError, Endpoint, Incoming};
 use std::{
 	collections::{hash_map::Entry, HashMap, VecDeque},
+	net::SocketAddr,
 	sync::{
-		atomic::{AtomicUsize, Ordering},
-		Arc, Mutex,
+		atomic::{AtomicU64, AtomicUsize, Ordering},
+		Arc, Mutex, PoisonError, RwLock,
 	},
 	time::Instant,
 };
@@ -23,7 +24,12 @@ use tokio::{
 	time::timeout,
 };
 
+mod bucket;
+mod load;
 mod request;
+
+use bucket::{Buckets, Verdict};
+use load::Load;
 
 /// Memory permits are counted in units of this many bytes.
 const MEMORY_UNIT: usize = 1024;
@@ -35,19 +41,65 @@ pub(crate) struct Server {
 	closing: watch::Receiver<bool>,
 	relays: Arc<Relays>,
 	/// What connections through relays are accepted with.
-	relayed: Arc<quinn::ServerConfig>,
+	relayed: RwLock<Arc<quinn::ServerConfig>>,
 	handshakes: Arc<AtomicUsize>,
 	connections: Arc<AtomicUsize>,
 	requests: Semaphore,
 	memory: Semaphore,
 	peers: Mutex<HashMap<NodeKey, Seat>>,
+	/// This node's key as it is shown to newcomers.
+	shown: RwLock<NodeKey>,
+	/// Every connection with the key of this node it was made under.
+	under: Mutex<HashMap<usize, (NodeKey, Connection)>>,
+	buckets: Mutex<Buckets>,
+	counts: Counts,
 }
 
 /// What one peer takes up.
 struct Seat {
 	requests: Arc<Semaphore>,
+	load: Arc<Load>,
 	/// Oldest first.
 	connections: VecDeque<Connection>,
+}
+
+/// What a server has made of those who came, and how much of it is open now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServeStats {
+	/// Handshakes begun.
+	pub accepted: u64,
+	/// Handshakes open now.
+	pub handshakes: usize,
+	/// Most handshakes that were open at a time.
+	pub peak_handshakes: usize,
+	/// Connections open now.
+	pub connections: usize,
+	/// Newcomers who had to prove their address first.
+	pub retried: u64,
+	/// Newcomers who got no answer, because too many handshakes were open.
+	pub ignored: u64,
+	/// Newcomers who were refused: too many connections, or too many from their network.
+	pub refused: u64,
+	/// Networks whose handshakes are being counted.
+	pub sources: usize,
+	/// Times a peer's streams were cut down because it cancelled most of what it asked for.
+	pub throttled: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+	peak: AtomicUsize,
+	accepted: AtomicU64,
+	retried: AtomicU64,
+	ignored: AtomicU64,
+	refused: AtomicU64,
+	throttled: AtomicU64,
+}
+
+impl Counts {
+	fn add(count: &AtomicU64) {
+		count.fetch_add(1, Ordering::Relaxed);
+	}
 }
 
 /// Counts something for as long as it lives.
@@ -79,17 +131,26 @@ impl Server {
 		closing: watch::Receiver<bool>,
 		relays: Arc<Relays>,
 		relayed: Arc<quinn::ServerConfig>,
+		shown: NodeKey,
 	) -> Self {
 		Self {
 			service,
 			closing,
 			relays,
-			relayed,
+			relayed: RwLock::new(relayed),
 			handshakes: Arc::default(),
 			connections: Arc::default(),
 			requests: Semaphore::new(config.max_requests),
 			memory: Semaphore::new(config.body_memory / MEMORY_UNIT),
 			peers: Mutex::default(),
+			shown: RwLock::new(shown),
+			under: Mutex::default(),
+			buckets: Mutex::new(Buckets::new(
+				config.handshake_rate,
+				config.handshake_burst,
+				Instant::now(),
+			)),
+			counts: Counts::default(),
 			config,
 		}
 	}
@@ -102,6 +163,46 @@ impl Server {
 			.unwrap_or_else(|poisoned| poisoned.into_inner());
 		let seats = peers.values();
 		seats.flat_map(|seat| &seat.connections).cloned().collect()
+	}
+
+	/// This node's key has changed; called when newcomers are shown the new one already, so that none
+	/// is taken for one that knows it while it does not.
+	pub(crate) fn show(&self, key: NodeKey, relayed: Arc<quinn::ServerConfig>) {
+		*self.relayed.write().unwrap_or_else(PoisonError::into_inner) = relayed;
+		*self.shown.write().unwrap_or_else(PoisonError::into_inner) = key;
+	}
+
+	fn shown(&self) -> NodeKey {
+		*self.shown.read().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// Closes the connections made under this key of ours.
+	pub(crate) fn retire(&self, old: &NodeKey) -> usize {
+		let under = self.under.lock().unwrap_or_else(PoisonError::into_inner);
+		let ended = under.values().filter(|(key, _)| key == old);
+		ended
+			.map(|(_, connection)| connection.close(code::RETIRED, b"this node has a new key"))
+			.count()
+	}
+
+	/// What has become of newcomers.
+	pub(crate) fn stats(&self) -> ServeStats {
+		let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+		ServeStats {
+			accepted: read(&self.counts.accepted),
+			handshakes: self.handshakes.load(Ordering::Relaxed),
+			connections: self.connections.load(Ordering::Relaxed),
+			peak_handshakes: self.counts.peak.load(Ordering::Relaxed),
+			retried: read(&self.counts.retried),
+			ignored: read(&self.counts.ignored),
+			refused: read(&self.counts.refused),
+			sources: self
+				.buckets
+				.lock()
+				.unwrap_or_else(PoisonError::into_inner)
+				.len(),
+			throttled: read(&self.counts.throttled),
+		}
 	}
 
 	/// Resolves when no request is being served.
@@ -131,8 +232,10 @@ impl Server {
 	fn consider(self: &Arc<Self>, incoming: Incoming) {
 		let address = incoming.remote_address();
 		let open = self.handshakes.load(Ordering::Relaxed);
+		let proved = incoming.remote_address_validated();
 		if open >= self.config.ignore_above {
 			tracing::debug!(%address, open, "too many handshakes: ignored");
+			Counts::add(&self.counts.ignored);
 			incoming.ignore();
 		} else if open >= self.config.retry_above
 			&& !incoming.remote_address_validated()
@@ -140,25 +243,67 @@ impl Server {
 			&& !is_mapped(&address)
 		{
 			tracing::debug!(%address, open, "many handshakes: address must be proved");
+			Counts::add(&self.counts.retried);
 			if incoming.retry().is_err() {
 				tracing::debug!(%address, "retry not possible: refused");
 			}
 		} else if open + self.connections.load(Ordering::Relaxed) >= self.config.max_connections {
 			tracing::debug!(%address, "too many connections: refused");
+			Counts::add(&self.counts.refused);
 			incoming.refuse();
 		} else {
+			// Last, so that what is turned away for other reasons costs its source nothing.
+			if self.is_limited(&address) {
+				let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+				let verdict = buckets.take(address.ip(), proved, Instant::now());
+				drop(buckets);
+				match verdict {
+					Verdict::Enter => {}
+					Verdict::Prove => {
+						Counts::add(&self.counts.retried);
+						if incoming.retry().is_err() {
+							tracing::debug!(%address, "retry not possible: refused");
+						}
+						return;
+					}
+					Verdict::Refuse => {
+						tracing::debug!(%address, "too many handshakes from there: refused");
+						Counts::add(&self.counts.refused);
+						incoming.refuse();
+						return;
+					}
+				}
+			}
 			let counted = Counted::new(&self.handshakes);
+			Counts::add(&self.counts.accepted);
+			self.counts.peak.fetch_max(open + 1, Ordering::Relaxed);
 			tokio::spawn(self.clone().greet(incoming, counted));
 		}
 	}
 
+	/// Whether handshakes from there are counted. Not those from this machine, unless asked for: its
+	/// own daemons may come in crowds. Not those through relays, which count them themselves.
+	fn is_limited(&self, address: &SocketAddr) -> bool {
+		if is_mapped(address) {
+			return false;
+		}
+		self.config.limit_loopback || !address.ip().to_canonical().is_loopback()
+	}
+
 	async fn greet(self: Arc<Self>, incoming: Incoming, handshake: Counted) {
 		let address = incoming.remote_address();
+		// Read before the handshake: if the key changes meanwhile, the connection counts as made under
+		// the old one, and is closed once too often rather than never.
+		let shown = self.shown();
 		// Kept as long as the connection, or a flood of newcomers might take the address away.
 		let _hold = self.relays.mapped.hold(&address);
 		let connecting = async {
 			match is_mapped(&address) {
-				true => incoming.accept_with(self.relayed.clone())?.await,
+				true => {
+					let relayed = self.relayed.read();
+					let relayed = relayed.unwrap_or_else(PoisonError::into_inner).clone();
+					incoming.accept_with(relayed)?.await
+				}
 				false => incoming.accept()?.await,
 			}
 		};
@@ -187,21 +332,31 @@ impl Server {
 		let counted = Counted::new(&self.connections);
 		drop(handshake);
 		tracing::debug!(%address, %peer, "peer connected");
-		let requests = self.seat(peer, &connection);
-		let error = self.clone().converse(peer, &connection, requests).await;
+		let id = connection.stable_id();
+		self.under
+			.lock()
+			.unwrap_or_else(PoisonError::into_inner)
+			.insert(id, (shown, connection.clone()));
+		let seat = self.seat(peer, &connection);
+		let error = self.clone().converse(peer, &connection, seat).await;
 		self.unseat(peer, &connection);
+		self.under
+			.lock()
+			.unwrap_or_else(PoisonError::into_inner)
+			.remove(&id);
 		drop(counted);
 		tracing::debug!(%address, %peer, ?error, "peer gone");
 	}
 
 	/// Gives the connection a place; the peer's oldest one gives way if there are too many.
-	fn seat(&self, peer: NodeKey, connection: &Connection) -> Arc<Semaphore> {
+	fn seat(&self, peer: NodeKey, connection: &Connection) -> (Arc<Semaphore>, Arc<Load>) {
 		let mut peers = self
 			.peers
 			.lock()
 			.unwrap_or_else(|poisoned| poisoned.into_inner());
 		let seat = peers.entry(peer).or_insert_with(|| Seat {
 			requests: Arc::new(Semaphore::new(self.config.max_requests_per_peer)),
+			load: Arc::default(),
 			connections: VecDeque::new(),
 		});
 		seat.connections.push_back(connection.clone());
@@ -210,7 +365,7 @@ impl Server {
 				oldest.close(code::TOO_MANY, b"too many connections of one node key");
 			}
 		}
-		seat.requests.clone()
+		(seat.requests.clone(), seat.load.clone())
 	}
 
 	fn unseat(&self, peer: NodeKey, connection: &Connection) {
@@ -235,7 +390,7 @@ impl Server {
 		self: Arc<Self>,
 		peer: NodeKey,
 		connection: &Connection,
-		requests: Arc<Semaphore>,
+		(requests, load): (Arc<Semaphore>, Arc<Load>),
 	) -> Option<ConnectionError> {
 		let interval = self.config.rekey_interval;
 		let keys = KeyClock::new(self.config.rekey_bytes, interval, Instant::now());
@@ -255,9 +410,16 @@ impl Server {
 				},
 			};
 			keys.tick(connection);
-			let server = self.clone();
+			if let Some(streams) = load.change(self.config.max_streams) {
+				if streams < self.config.max_streams {
+					tracing::info!(%peer, streams, "a peer cancels most of what it asks for");
+					Counts::add(&self.counts.throttled);
+				}
+				connection.set_max_concurrent_bi_streams(streams.into());
+			}
+			let (server, load) = (self.clone(), load.clone());
 			tokio::spawn(async move {
-				server.request(peer, send, recv).await;
+				server.request(peer, &load, send, recv).await;
 				drop(permit);
 			});
 		}

@@ -140,10 +140,11 @@ fn no_tls12() -> Error {
 	PeerIncompatible::Tls12NotOffered.into()
 }
 
-/// Takes the one key we mean to reach, and remembers which key was shown.
+/// Takes the key we mean to reach, or the one that replaces it, and remembers which key was shown.
 #[derive(Debug)]
 struct Pinned {
 	expected: NodeKey,
+	next: Option<NodeKey>,
 	offered: Arc<OnceLock<NodeKey>>,
 }
 
@@ -159,7 +160,7 @@ impl ServerCertVerifier for Pinned {
 		let offered = only_key(end_entity, intermediates)?;
 		// One handshake, one server: only the first value can be ours.
 		let _ = self.offered.set(offered);
-		if offered != self.expected {
+		if offered != self.expected && Some(offered) != self.next {
 			return Err(CertificateError::ApplicationVerificationFailure.into());
 		}
 		Ok(ServerCertVerified::assertion())
@@ -261,23 +262,26 @@ pub(crate) fn server(identity: &Arc<Identity>) -> Result<QuicServerConfig, GridE
 	QuicServerConfig::try_from(config).map_err(tls)
 }
 
-/// TLS for one dial to `expected`. The second part tells, after a failure, which key the other
+/// TLS for one dial to `expected`, or to `next` which replaces it. The second part tells, after a failure, which key the other
 /// side showed, if it came that far.
 pub(crate) fn client(
 	identity: &Arc<Identity>,
 	expected: NodeKey,
+	next: Option<NodeKey>,
 ) -> Result<(QuicClientConfig, Arc<OnceLock<NodeKey>>), GridError> {
-	let (config, offered) = client_config(identity, expected)?;
+	let (config, offered) = client_config(identity, expected, next)?;
 	Ok((QuicClientConfig::try_from(config).map_err(tls)?, offered))
 }
 
 pub(crate) fn client_config(
 	identity: &Arc<Identity>,
 	expected: NodeKey,
+	next: Option<NodeKey>,
 ) -> Result<(rustls::ClientConfig, Arc<OnceLock<NodeKey>>), GridError> {
 	let offered = Arc::new(OnceLock::new());
 	let verifier = Pinned {
 		expected,
+		next,
 		offered: offered.clone(),
 	};
 	let mut config = rustls::ClientConfig::builder_with_provider(provider())

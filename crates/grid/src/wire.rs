@@ -65,6 +65,8 @@ pub(crate) mod code {
 	pub(crate) const TOO_MANY: VarInt = VarInt::from_u32(5);
 	/// The request was answered before it was read to its end.
 	pub(crate) const ANSWERED: VarInt = VarInt::from_u32(6);
+	/// This side's key, under which the connection was made, is no longer valid.
+	pub(crate) const RETIRED: VarInt = VarInt::from_u32(8);
 	/// What was sent is not what was asked for.
 	pub(crate) const WRONG_BYTES: VarInt = VarInt::from_u32(7);
 }
@@ -467,7 +469,7 @@ mod tests {
 			len: 5,
 		})
 		.unwrap();
-		assert_eq!(put.len(), 2 + 1 + 1 + 220 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
+		assert_eq!(put.len(), 2 + 1 + 1 + 224 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
 		assert_eq!(
 			frame(&Response::failed(Status::NotFound, "a")).unwrap(),
 			[5, 0, 2, 5, 1, 4, b'a']

@@ -1,6 +1,6 @@
 //! One request, from its first byte to the delivered answer.
 
-use super::{Server, MEMORY_UNIT};
+use super::{Load, Server, MEMORY_UNIT};
 use crate::{
 	service::ServiceError,
 	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
@@ -65,14 +65,24 @@ struct Upload {
 }
 
 impl Server {
-	pub(super) async fn request(&self, peer: NodeKey, send: SendStream, mut recv: RecvStream) {
+	pub(super) async fn request(
+		&self,
+		peer: NodeKey,
+		load: &Load,
+		send: SendStream,
+		mut recv: RecvStream,
+	) {
 		// Never closed; if it were, the node is going down.
 		let Ok(_running) = self.requests.acquire().await else {
 			return;
 		};
 		// A service that panics leaves a reset behind, not a clean end.
 		let mut sender = Sender::new(send, code::INTERNAL);
-		let served = self.answer(peer, &mut sender, &mut recv).await;
+		// Bytes of a slice that is being sent.
+		let mut slice = 0;
+		let served = self.answer(peer, &mut slice, &mut sender, &mut recv).await;
+		// Stopped by the other side, before or after the transport had all of it.
+		let mut cancelled = matches!(&served, Err(Fault::Abort(code::DONE)));
 		let ended = match served {
 			Ok(()) => sender.finish().map_err(Fault::from),
 			Err(Fault::Answer(status, detail)) => {
@@ -89,14 +99,10 @@ impl Server {
 		};
 		match ended {
 			// Held until delivered, so that closing the grid does not cut off an answer.
-			Ok(()) => {
-				if timeout(self.config.progress_timeout, sender.stopped())
-					.await
-					.is_err()
-				{
-					sender.reset(code::TIMEOUT);
-				}
-			}
+			Ok(()) => match timeout(self.config.progress_timeout, sender.stopped()).await {
+				Ok(ended) => cancelled |= matches!(ended, Ok(Some(_)) | Err(_)),
+				Err(_) => sender.reset(code::TIMEOUT),
+			},
 			Err(Fault::Abort(code)) => {
 				sender.reset(code);
 				// Fails only if the peer's half has ended, which is what is wanted.
@@ -104,11 +110,15 @@ impl Server {
 			}
 			Err(Fault::Answer(..)) => sender.reset(code::INTERNAL),
 		}
+		if slice > 0 {
+			load.note(slice, cancelled);
+		}
 	}
 
 	async fn answer(
 		&self,
 		peer: NodeKey,
+		slice: &mut u64,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
@@ -144,7 +154,7 @@ impl Server {
 				let response = Response::Changed { records };
 				Ok(sender.frame(&response, self.pace(0)).await?)
 			}
-			Request::Get { shard, groups } => self.get(peer, shard, groups, sender).await,
+			Request::Get { shard, groups } => self.get(peer, shard, groups, slice, sender).await,
 			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
 			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
 			Request::Doubt { shard } => {
@@ -188,6 +198,7 @@ impl Server {
 		peer: NodeKey,
 		shard: ShardId,
 		groups: Option<GroupRange>,
+		slice: &mut u64,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
 		let groups = groups.map(|groups| u64::from(groups.start)..u64::from(groups.end));
@@ -214,6 +225,7 @@ impl Server {
 		drop(memory.split(spare as usize));
 		let pace = self.pace(extract.len());
 		sender.frame(&Response::Slice { len }, pace).await?;
+		*slice = extract.len() as u64;
 		Ok(sender.slice(&extract, pace).await?)
 	}
 

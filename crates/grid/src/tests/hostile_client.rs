@@ -1,15 +1,15 @@
 //! What a server makes of clients that do not keep to the rules.
 
 use super::support::{
-	pair, permit, quick, raw_client, serving, shard, store, Memory, Stuck, LOOPBACK,
+	identity, pair, permit, quick, raw_client, serving, shard, store, Memory, Stuck, LOOPBACK,
 };
 use crate::{
 	stream::read_frame,
 	tls::SERVER_NAME,
 	wire::{code, decode_response, frame, Request, Response, ALPN},
-	Grid, GridConfig, Status,
+	Grid, GridConfig, Identity, Status,
 };
-use hippius_primitives::{ShardId, StripeId};
+use hippius_primitives::{NodeKey, ShardId, StripeId};
 use quinn::{Connection, ConnectionError, Endpoint, ReadError, ReadExactError};
 use rustls::{
 	client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -68,13 +68,59 @@ enum Shows {
 	Nothing,
 	/// An X.509 certificate, or what looks like one, with this Ed25519 key.
 	Certificate([u8; 32]),
+	/// A sound X.509 certificate of this key that has a victim's key in its names, said to be X.509
+	/// or said to be a raw key.
+	Planted([u8; 32], NodeKey, bool),
 }
 
-fn pkcs8(seed: [u8; 32]) -> PrivateKeyDer<'static> {
+pub(super) fn pkcs8(seed: [u8; 32]) -> PrivateKeyDer<'static> {
 	let head = [
 		0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
 	];
 	PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from([&head[..], &seed].concat()))
+}
+
+/// A self-signed X.509 certificate whose issuer and subject are a victim's key.
+pub(super) fn planted(own: &Identity, victim: &NodeKey) -> Vec<u8> {
+	fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+		let content = parts.concat();
+		let mut out = vec![tag];
+		match u8::try_from(content.len()) {
+			Ok(len) if len < 128 => out.push(len),
+			Ok(len) => out.extend([0x81, len]),
+			Err(_) => {
+				out.push(0x82);
+				out.extend((content.len() as u16).to_be_bytes());
+			}
+		}
+		out.extend(content);
+		out
+	}
+	let algorithm = tlv(0x30, &[&[6, 3, 0x2b, 0x65, 0x70]]);
+	let common_name = [
+		&[6, 3, 0x55, 4, 3][..],
+		&tlv(0x14, &[&crate::tls::spki(victim)]),
+	]
+	.concat();
+	let name = tlv(0x30, &[&tlv(0x31, &[&tlv(0x30, &[&common_name])])]);
+	let day = |day: &[u8]| tlv(0x17, &[day]);
+	let validity = tlv(0x30, &[&day(b"200101000000Z"), &day(b"491231235959Z")]);
+	let tbs = tlv(
+		0x30,
+		&[
+			&[0xa0, 3, 2, 1, 2, 2, 1, 1],
+			&algorithm,
+			&name,
+			&validity,
+			&name,
+			&crate::tls::spki(&own.node_key()),
+		],
+	);
+	let signature = tlv(3, &[&[0], &own.sign(&tbs)]);
+	let der = tlv(0x30, &[&tbs, &algorithm, &signature]);
+	let spki = crate::tls::spki(victim);
+	assert!(der.windows(spki.len()).any(|window| window == spki));
+	der
 }
 
 async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, ConnectionError> {
@@ -86,6 +132,19 @@ async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, C
 		.with_custom_certificate_verifier(Arc::new(Gullible { raw }));
 	let mut config = match shows {
 		Shows::Nothing => builder.with_no_client_auth(),
+		Shows::Planted(seed, victim, raw) => {
+			let key = provider.key_provider.load_private_key(pkcs8(seed)).unwrap();
+			let der = CertificateDer::from(planted(&Identity::from_seed(&seed).unwrap(), &victim));
+			let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![der], key));
+			match raw {
+				true => builder.with_client_cert_resolver(Arc::new(
+					rustls::client::AlwaysResolvesClientRawPublicKeys::new(certified),
+				)),
+				false => builder.with_client_cert_resolver(Arc::new(
+					rustls::sign::SingleCertAndKey::from(certified),
+				)),
+			}
+		}
 		Shows::Certificate(seed) => {
 			let key = provider.key_provider.load_private_key(pkcs8(seed)).unwrap();
 			let der = CertificateDer::from(key.public_key().unwrap().as_ref().to_vec());
@@ -111,11 +170,15 @@ async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, C
 #[tokio::test]
 async fn clients_without_a_raw_key_are_refused() {
 	let server = serving(quick(), Arc::new(Memory::default()));
+	let victim = identity().node_key();
 	let attempts = [
 		dial_as(&server, true, Shows::Nothing).await,
 		dial_as(&server, false, Shows::Nothing).await,
 		dial_as(&server, true, Shows::Certificate([7; 32])).await,
 		dial_as(&server, false, Shows::Certificate([7; 32])).await,
+		dial_as(&server, true, Shows::Planted([7; 32], victim, false)).await,
+		dial_as(&server, false, Shows::Planted([7; 32], victim, false)).await,
+		dial_as(&server, true, Shows::Planted([7; 32], victim, true)).await,
 	];
 	for attempt in attempts {
 		let error = attempt.unwrap_err();
@@ -319,7 +382,7 @@ async fn a_reader_that_does_not_read_is_cut_off() {
 	store(&ends.peer, &meta, bytes).await.unwrap();
 	// A window too small for the shard, and nobody who reads.
 	let (crypto, _) =
-		crate::tls::client(&super::support::identity(), ends.server.node_key()).unwrap();
+		crate::tls::client(&super::support::identity(), ends.server.node_key(), None).unwrap();
 	let mut client = quinn::ClientConfig::new(Arc::new(crypto));
 	let mut transport = quinn::TransportConfig::default();
 	transport.stream_receive_window(1000u32.into());

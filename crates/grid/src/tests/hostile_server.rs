@@ -57,6 +57,54 @@ async fn a_dial_to_the_wrong_key_fails_and_names_the_right_one() {
 	assert!(error.to_string().contains(&offered.to_string()));
 }
 
+/// A server with a sound X.509 certificate of its own that has the key we look for in its names.
+#[tokio::test]
+async fn a_planted_key_in_a_servers_certificate_is_not_found() {
+	let victim = identity().node_key();
+	let own = crate::Identity::from_seed(&[7; 32]).unwrap();
+	let der = super::hostile_client::planted(&own, &victim);
+	for raw in [false, true] {
+		let provider = Arc::new(rustls::crypto::ring::default_provider());
+		let key = super::hostile_client::pkcs8([7; 32]);
+		let key = provider.key_provider.load_private_key(key).unwrap();
+		let certified = Arc::new(rustls::sign::CertifiedKey::new(
+			vec![der.clone().into()],
+			key,
+		));
+		let resolver: Arc<dyn rustls::server::ResolvesServerCert> = match raw {
+			true => Arc::new(rustls::server::AlwaysResolvesServerRawPublicKeys::new(
+				certified,
+			)),
+			false => Arc::new(rustls::sign::SingleCertAndKey::from(certified)),
+		};
+		let mut config = rustls::ServerConfig::builder_with_provider(provider)
+			.with_protocol_versions(&[&rustls::version::TLS13])
+			.unwrap()
+			.with_no_client_auth()
+			.with_cert_resolver(resolver);
+		config.alpn_protocols = vec![crate::ALPN.to_vec()];
+		let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();
+		let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+		let endpoint = quinn::Endpoint::server(config, super::support::LOOPBACK).unwrap();
+		let accepting = endpoint.clone();
+		tokio::spawn(async move {
+			while let Some(incoming) = accepting.accept().await {
+				let _ = incoming.await;
+			}
+		});
+		let client = grid(quick());
+		let peer = client.peer(victim, vec![endpoint.local_addr().unwrap()]);
+		let error = peer.connect().await.unwrap_err();
+		let GridError::Unreachable { attempts, .. } = &error else {
+			panic!("{error}")
+		};
+		assert!(
+			matches!(attempts[0].cause, DialCause::Handshake(_)),
+			"{error}"
+		);
+	}
+}
+
 #[tokio::test]
 async fn addresses_are_tried_in_order() {
 	let server = serving(quick(), Arc::new(Memory::default()));

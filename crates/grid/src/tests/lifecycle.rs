@@ -267,13 +267,34 @@ async fn aged_connections_are_replaced() {
 		..quick()
 	});
 	let peer = to(&client, &server);
-	let mut ids = Vec::new();
-	for _ in 0..3 {
+	let mut kept: Vec<quinn::Connection> = Vec::new();
+	while kept.len() < 4 {
+		// No request waits for the new connection, and none fails.
 		peer.has(vec![ShardId([0; 32])]).await.unwrap();
-		ids.push(peer.entry.live().unwrap());
+		let live = peer.entry.live().unwrap();
+		if kept.last().map(quinn::Connection::stable_id) != Some(live.stable_id()) {
+			kept.push(live);
+		}
 	}
-	ids.dedup_by_key(|connection| connection.stable_id());
-	assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test]
+async fn an_aged_connection_serves_on_if_there_is_no_new_one() {
+	let config = GridConfig {
+		max_connections: 1,
+		..quick()
+	};
+	let server = serving(config, Arc::new(Memory::default()));
+	let client = grid(GridConfig {
+		max_connection_age: Duration::from_nanos(1),
+		..quick()
+	});
+	let peer = to(&client, &server);
+	// Every request finds the connection too old, and the server refuses another one.
+	while server.serve_stats().unwrap().refused < 3 {
+		peer.has(vec![ShardId([0; 32])]).await.unwrap();
+	}
+	assert!(peer.rtt().is_some());
 }
 
 #[tokio::test]
@@ -362,7 +383,7 @@ async fn sessions_cannot_be_resumed() {
 	}
 	let server = serving(quick(), Arc::new(Memory::default()));
 	let tickets = Arc::new(Tickets::default());
-	let (mut config, _) = tls::client_config(&identity(), server.node_key()).unwrap();
+	let (mut config, _) = tls::client_config(&identity(), server.node_key(), None).unwrap();
 	config.resumption = rustls::client::Resumption::store(tickets.clone());
 	config.enable_early_data = true;
 	let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(config).unwrap();

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod flood;
 mod hostile_client;
 mod hostile_server;
 mod lifecycle;
 mod limits;
 mod rekey;
 mod relayed;
+mod rotation;
 mod roundtrip;
 mod slices;
 pub(crate) mod support;

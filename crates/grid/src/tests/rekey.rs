@@ -42,10 +42,41 @@ impl Subscriber for KeyUpdates {
 	fn exit(&self, _: &span::Id) {}
 }
 
+/// Set once for the process, whichever test comes first.
+fn watch_updates() {
+	let _ = tracing::subscriber::set_global_default(KeyUpdates);
+	UPDATES.set(0);
+}
+
+#[tokio::test]
+async fn keys_are_replaced_by_age_and_transfers_go_on() {
+	watch_updates();
+	let config = GridConfig {
+		rekey_interval: Duration::from_nanos(1),
+		rekey_bytes: u64::MAX,
+		..quick()
+	};
+	let ends = pair(config.clone(), Arc::new(Memory::default()));
+	let (meta, bytes) = shard(1, 3000, 1);
+	let id = meta.shard().unwrap();
+	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
+	let connection = ends.peer.entry.live().unwrap().stable_id();
+	let enough = async {
+		while UPDATES.get() < 8 {
+			assert_eq!(ends.peer.get(id, 3000).await.unwrap(), bytes);
+		}
+	};
+	tokio::time::timeout(Duration::from_secs(120), enough)
+		.await
+		.unwrap();
+	// It was one connection all the time.
+	assert_eq!(ends.peer.entry.live().unwrap().stable_id(), connection);
+}
+
 #[tokio::test]
 async fn keys_are_replaced_by_volume_and_transfers_go_on() {
 	// The test's runtime has one thread, so this counts all tasks of both ends, and no others.
-	tracing::subscriber::set_global_default(KeyUpdates).unwrap();
+	watch_updates();
 	let config = GridConfig {
 		rekey_bytes: 256 * 1024,
 		..quick()

@@ -182,7 +182,7 @@ pub(super) fn pair(config: GridConfig, service: Arc<dyn ShardService>) -> Pair {
 
 /// A client of `server` that speaks QUIC and TLS as it should, and above that whatever it likes.
 pub(super) async fn raw_client(server: &Grid) -> (Endpoint, Connection) {
-	let (crypto, _) = tls::client(&identity(), server.node_key()).unwrap();
+	let (crypto, _) = tls::client(&identity(), server.node_key(), None).unwrap();
 	let endpoint = Endpoint::client(LOOPBACK).unwrap();
 	let config = quinn::ClientConfig::new(Arc::new(crypto));
 	let connecting = endpoint
