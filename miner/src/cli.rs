@@ -6,7 +6,10 @@ pub use run::Outcome;
 
 use crate::{
 	account::Secret,
-	config::{Config, ControlSection, GridSection, NodeSection, PermitsSection, StoreSection},
+	config::{
+		Config, ControlSection, GridSection, NodeSection, PermitsSection, RepairSection,
+		StoreSection,
+	},
 	permits::Issuers,
 	register::Overrides,
 	size::ByteSize,
@@ -69,6 +72,9 @@ pub enum Command {
 	/// Show or replace the node key.
 	#[command(subcommand)]
 	Keys(KeysCommand),
+	/// Leave the network in good order: start the node's exit, then tell how many of its shards are
+	/// with their new holders. Ends with 0 once the miner can be switched off, else with 3.
+	Drain(DrainArgs),
 	/// End a drained node's exit: deposit and stake are given back.
 	Exit(ExitArgs),
 	/// Look at the settings.
@@ -153,6 +159,16 @@ pub struct ExitArgs {
 	/// Leave although shards may be nowhere else; repair has to compute them from others.
 	#[arg(long)]
 	abandon: bool,
+}
+
+/// Arguments of `drain`.
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+	#[command(flatten)]
+	account: AccountArgs,
+	/// Wait until the miner can be switched off.
+	#[arg(long)]
+	wait: bool,
 }
 
 /// Arguments of `doctor`.
@@ -309,6 +325,7 @@ impl InitArgs {
 					keys => Issuers::Only(keys.iter().copied().collect()),
 				},
 			},
+			repair: RepairSection::default(),
 		}
 	}
 }

@@ -1,10 +1,12 @@
 //! `config.toml`.
 
 mod render;
+mod repair;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use repair::RepairSection;
 pub(crate) use store::overlap;
 pub use store::{DiskPlan, DiskSection, StoreSection, MAX_DISKS};
 
@@ -42,6 +44,9 @@ pub struct Config {
 	/// Who may store here.
 	#[serde(default)]
 	pub permits: PermitsSection,
+	/// How much repair may take.
+	#[serde(default)]
+	pub repair: RepairSection,
 }
 
 /// What `register` declares on chain, unless told otherwise.
@@ -140,6 +145,7 @@ impl Config {
 	/// Checks what TOML's types cannot.
 	pub fn validate(&self) -> Result<(), ConfigError> {
 		let fail = |field, problem: String| Err(ConfigError::Field { field, problem });
+		self.repair.validate()?;
 		if let Some(host) = &self.node.host {
 			if host.is_empty() || host.len() > MAX_HOST_LEN as usize {
 				let len = host.len();

@@ -6,6 +6,7 @@
 //! | `GET /v1/epoch` | SCALE `EpochState` |
 //! | `POST /v1/epoch` | takes SCALE `EpochUpdate`, answers SCALE `EpochState` |
 //! | `GET /v1/status` | JSON [`Status`](crate::status::Status) |
+//! | `GET /v1/drain` | JSON [`DrainStatus`] |
 //! | `GET /metrics` | Prometheus text |
 //!
 //! All others need `Authorization: Bearer TOKEN`. Errors are
@@ -15,6 +16,7 @@ use crate::{
 	daemon::RunInfo,
 	epochs::{EpochError, Epochs},
 	metrics::{unix_now, Metrics},
+	repair::{handover::DrainStatus, Repair},
 	status::{NetworkStatus, Status, StoreStatus},
 	MinerError,
 };
@@ -52,6 +54,8 @@ pub struct Api {
 	pub grid: Arc<Grid>,
 	/// Counters.
 	pub metrics: Arc<Metrics>,
+	/// Repair, which follows the maps.
+	pub repair: Arc<Repair>,
 	/// BLAKE3 of the token: comparing hashes takes the same time wherever they differ.
 	pub token: blake3::Hash,
 	/// When the daemon started.
@@ -79,6 +83,7 @@ pub fn router(api: Arc<Api>) -> Router {
 	let closed = Router::new()
 		.route(EPOCH_PATH, get(epoch).post(take_epoch))
 		.route("/v1/status", get(status))
+		.route("/v1/drain", get(drain))
 		.route("/metrics", get(metrics))
 		.layer(DefaultBodyLimit::max(MAX_EPOCH_UPDATE))
 		.layer(from_fn_with_state(api.clone(), authorize));
@@ -89,7 +94,9 @@ pub fn router(api: Arc<Api>) -> Router {
 			ApiError {
 				status: StatusCode::NOT_FOUND,
 				code: "not_found",
-				message: "no such path; there are /healthz, /v1/epoch, /v1/status, /metrics".into(),
+				message:
+					"no such path; there are /healthz, /v1/epoch, /v1/status, /v1/drain, /metrics"
+						.into(),
 			}
 		})
 		.with_state(api)
@@ -174,6 +181,7 @@ async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, Api
 		.and_then(|taken| taken);
 	let state = state.map_err(|error| to_api(&error))?;
 	compute_slots(&api.epochs);
+	api.repair.wake();
 	Ok(scale(&state))
 }
 
@@ -252,11 +260,21 @@ fn status_of(api: &Api) -> Status {
 		network: NetworkStatus::of(&api.grid),
 		uptime_seconds: api.started.elapsed().as_secs(),
 		store: StoreStatus::of(&api.store),
+		repair: (&*api.repair.progress().borrow()).into(),
+		drain: api.repair.progress().borrow().drain,
 	}
 }
 
+async fn drain(State(api): State<Arc<Api>>) -> Json<DrainStatus> {
+	Json(api.repair.progress().borrow().drain)
+}
+
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
-	let render = move || api.metrics.render(&api.store, &api.epochs, &api.grid);
+	let render = move || {
+		let repair = api.repair.stats();
+		api.metrics
+			.render(&api.store, &api.epochs, repair, &api.grid)
+	};
 	let form = "text/plain; version=0.0.4; charset=utf-8";
 	match blocking(render).await {
 		Ok(text) => ([(header::CONTENT_TYPE, form)], text).into_response(),

@@ -8,10 +8,12 @@ use crate::{
 	files::{self, BasePath},
 	metrics::Metrics,
 	permits::Permits,
+	repair::Repair,
 	service::{Failpoint, MinerService, Signer},
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
+use arion_shard_store::StoreSet;
 use hippius_primitives::{NodeKey, RelayAddress};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -65,6 +67,8 @@ pub struct Daemon {
 	grid: Arc<Grid>,
 	epochs: Arc<Epochs>,
 	signer: Signer,
+	store: Arc<StoreSet>,
+	repair: Arc<Repair>,
 	stop: watch::Sender<bool>,
 	control: JoinHandle<io::Result<()>>,
 }
@@ -106,11 +110,21 @@ impl Daemon {
 		let signer = Arc::new(RwLock::new(identity.clone()));
 		let grid = Grid::bind(config.grid.listen, identity, transport)?;
 		let metrics = Arc::new(Metrics::default());
+		let repair = Repair::start(
+			&base.repair(),
+			node_key,
+			store.clone(),
+			grid.clone(),
+			epochs.clone(),
+			config.repair.clone(),
+		)
+		.await?;
 		let service = MinerService::new(
 			store.clone(),
 			Permits::new(config.permits.issuers.clone(), epochs.clone()),
 			signer.clone(),
 			metrics.clone(),
+			repair.clone(),
 			config.store.jobs,
 			failpoint,
 		);
@@ -128,9 +142,10 @@ impl Daemon {
 		let api = Arc::new(Api {
 			info: info.clone(),
 			epochs: epochs.clone(),
-			store,
+			store: store.clone(),
 			grid: grid.clone(),
 			metrics,
+			repair: repair.clone(),
 			token: blake3::hash(token.as_bytes()),
 			started: Instant::now(),
 			turn: tokio::sync::Mutex::default(),
@@ -148,6 +163,8 @@ impl Daemon {
 			grid,
 			epochs,
 			signer,
+			store,
+			repair,
 			stop,
 			control,
 		};
@@ -178,10 +195,21 @@ impl Daemon {
 		self.grid.retire(old)
 	}
 
+	/// Its disks.
+	pub fn store(&self) -> &Arc<StoreSet> {
+		&self.store
+	}
+
+	/// Its repair.
+	pub fn repair(&self) -> &Repair {
+		&self.repair
+	}
+
 	/// Lets running requests finish, then ends everything. Acknowledged shards are on disk anyway.
 	pub async fn stop(self) -> Result<(), MinerError> {
 		self.stop.send_replace(true);
 		self.grid.close().await;
+		let repair = self.repair.stop().await;
 		let mut control = self.control;
 		match tokio::time::timeout(CONTROL_DRAIN, &mut control).await {
 			Ok(Ok(Ok(()))) => {}
@@ -192,6 +220,7 @@ impl Daemon {
 				control.abort();
 			}
 		}
+		repair?;
 		let path = self.base.run_info();
 		match std::fs::remove_file(&path) {
 			Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -79,7 +79,8 @@ pub struct Held {
 }
 
 impl Held {
-	fn check(bytes: &[u8], key: &NodeKey) -> Result<Self, EpochError> {
+	/// Reads and checks an update, for the node `key`.
+	pub(crate) fn read(bytes: &[u8], key: &NodeKey) -> Result<Self, EpochError> {
 		let update = EpochUpdate::decode_all(&mut &*bytes)
 			.map_err(|error| EpochError::Malformed(error.to_string()))?;
 		if update.genesis == [0; 32] || update.epoch == 0 {
@@ -200,7 +201,7 @@ impl Epochs {
 		};
 		let held = match files::read_limited(&dir.join("epoch"), MAX_EPOCH_UPDATE)? {
 			None => None,
-			Some(bytes) => match Held::check(&bytes, &key) {
+			Some(bytes) => match Held::read(&bytes, &key) {
 				Ok(held) if genesis == Some(held.update.genesis) => Some(Arc::new(held)),
 				Ok(_) => {
 					tracing::warn!("the kept map is of another chain, waiting for a new one");
@@ -291,7 +292,7 @@ impl Epochs {
 	/// update is on disk when this returns. Blocks.
 	pub fn take(&self, bytes: &[u8]) -> Result<EpochState, MinerError> {
 		let key = *self.key.read().unwrap_or_else(PoisonError::into_inner);
-		let offered = Held::check(bytes, &key)?;
+		let offered = Held::read(bytes, &key)?;
 		let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
 		let update = &offered.update;
 		match self.genesis() {
@@ -363,7 +364,7 @@ fn load_older(
 		let Some(bytes) = files::read_limited(&older_path(dir, epoch), MAX_EPOCH_UPDATE)? else {
 			continue;
 		};
-		match Held::check(&bytes, key) {
+		match Held::read(&bytes, key) {
 			Ok(held)
 				if held.update.genesis == newest.update.genesis
 					&& held.update.epoch == epoch

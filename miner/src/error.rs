@@ -100,6 +100,12 @@ pub enum MinerError {
 		"ended by a second signal before everything was closed; acknowledged shards are on disk"
 	)]
 	Forced,
+	/// The state of repair cannot be used.
+	#[error(transparent)]
+	State(#[from] crate::repair::state::StateError),
+	/// The maps cannot be worked by.
+	#[error("the cluster map cannot be worked by: {0}")]
+	Repair(String),
 	/// A task of the daemon ended in a panic.
 	#[error("a task of the daemon failed: {0}")]
 	Task(String),
@@ -136,6 +142,8 @@ impl MinerError {
 			Self::NotRunning { .. } => "not_running",
 			Self::Answer { .. } => "answer",
 			Self::Forced => "forced",
+			Self::State(_) => "repair_state",
+			Self::Repair(_) => "repair",
 			Self::Task(_) => "task",
 		}
 	}

@@ -120,7 +120,7 @@ struct OwnSide {
 
 /// Shards the running miner does not know to be elsewhere.
 fn unconfirmed(status: &Status) -> u64 {
-	status.store.shards
+	status.drain.unconfirmed(status.store.shards)
 }
 
 /// Ends the exit of the node of `base`, or, with `abandon`, starts it; done when finalised.

@@ -48,6 +48,11 @@ impl BasePath {
 		self.0.join("map")
 	}
 
+	/// What repair keeps.
+	pub fn repair(&self) -> PathBuf {
+		self.0.join("repair.redb")
+	}
+
 	/// Addresses of the running daemon.
 	pub fn run_info(&self) -> PathBuf {
 		self.0.join("run.json")

@@ -12,6 +12,7 @@
 //! | `store/` | shards, see `arion_shard_store`; elsewhere with `[[store.disk]]` |
 //! | `store.json` | which disks are in use, see [`disks`] |
 //! | `map/` | the newest cluster map and the chain it belongs to, see [`epochs`] |
+//! | `repair.redb` | maps seen, list of shards, slots found complete, see [`repair`] |
 //! | `run.json` | addresses of the running daemon, see [`daemon::RunInfo`] |
 
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod control;
 pub mod daemon;
 pub mod disks;
 pub mod doctor;
+pub mod drain;
 pub mod epochs;
 pub mod error;
 pub mod exit;
@@ -33,6 +35,7 @@ pub mod keys;
 pub mod metrics;
 pub mod permits;
 pub mod register;
+pub mod repair;
 pub mod service;
 pub mod size;
 pub mod status;

@@ -1,6 +1,9 @@
 //! What the miner counts, as Prometheus text.
 
-use crate::epochs::Epochs;
+use crate::{
+	epochs::Epochs,
+	repair::{plan::Danger, stats::Stats},
+};
 use arion_grid::Grid;
 use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
 use std::{
@@ -81,7 +84,7 @@ impl Metrics {
 	}
 
 	/// All metrics in Prometheus text format.
-	pub fn render(&self, store: &StoreSet, epochs: &Epochs, grid: &Grid) -> String {
+	pub fn render(&self, store: &StoreSet, epochs: &Epochs, repair: &Stats, grid: &Grid) -> String {
 		let mut text = String::new();
 		let usage = store.usage();
 		let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
@@ -163,7 +166,80 @@ impl Metrics {
 			"Control requests without a valid token.",
 			&plain(get(&self.unauthorized)),
 		);
+		family(
+			"repair_shards_total",
+			counter,
+			"Shards that were missing, by how they came here.",
+			&[
+				("{how=\"copied\"}", repair.get(|s| &s.copied)),
+				("{how=\"rebuilt\"}", repair.get(|s| &s.rebuilt)),
+				("{how=\"failed\"}", repair.get(|s| &s.failed)),
+			],
+		);
 		let gauge = "gauge";
+		let backlog = |danger: Danger| get(&repair.backlog[danger as usize]);
+		family(
+			"repair_backlog",
+			gauge,
+			"Slots to be looked through, by danger.",
+			&[
+				("{danger=\"urgent\"}", backlog(Danger::Urgent)),
+				("{danger=\"lazy\"}", backlog(Danger::Lazy)),
+				("{danger=\"calm\"}", backlog(Danger::Calm)),
+			],
+		);
+		for (name, kind, help, value) in [
+			(
+				"repair_fetched_bytes_total",
+				counter,
+				"Bytes fetched to repair shards.",
+				repair.get(|s| &s.fetched_bytes),
+			),
+			(
+				"repair_hollow_total",
+				counter,
+				"Listed stripes that too few nodes hold.",
+				repair.get(|s| &s.hollow),
+			),
+			(
+				"repair_checked_total",
+				counter,
+				"Slots looked through.",
+				repair.get(|s| &s.checked),
+			),
+			(
+				"repair_findings_total",
+				counter,
+				"Damaged shards reported by the store.",
+				repair.get(|s| &s.findings),
+			),
+			(
+				"repair_released_total",
+				counter,
+				"Shards given up to their new holders.",
+				repair.get(|s| &s.released),
+			),
+			(
+				"repair_waiting",
+				gauge,
+				"Slots that wait for a former holder to come back.",
+				repair.get(|s| &s.waiting),
+			),
+			(
+				"repair_singles",
+				gauge,
+				"Single shards to be repaired.",
+				repair.get(|s| &s.singles),
+			),
+			(
+				"drain_left",
+				gauge,
+				"Shards of a leaving node not confirmed by new holders.",
+				repair.get(|s| &s.drain_left),
+			),
+		] {
+			family(name, kind, help, &plain(value));
+		}
 		family(
 			"info",
 			gauge,

@@ -1,14 +1,16 @@
 //! Answers peers from the shard store.
 
-use crate::{error::MinerError, metrics::Metrics, permits::Permits};
-use arion_grid::{BoxFuture, Extract, Identity, PutAck, ServiceError, ShardService, Status};
+use crate::{error::MinerError, metrics::Metrics, permits::Permits, repair::Repair};
+use arion_grid::{
+	BoxFuture, Extract, Identity, Listing, PutAck, ServiceError, ShardService, Status,
+};
 use arion_shard_store::{Holding, PutOutcome, StoreError, StoreSet, Tag};
 use arion_storage_proof::{Blake2, ProofError, StripeEntry, SumTree};
 use bytes::Bytes;
 use hippius_primitives::{
 	permit::{Change, SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt, ReceiptBody},
-	NodeKey, ShardId, ShardMeta, StripeId,
+	NodeKey, Pg, ShardId, ShardMeta, StripeId,
 };
 use std::{
 	ops::Range,
@@ -47,6 +49,7 @@ impl Failpoint {
 pub struct MinerService {
 	store: Arc<StoreSet>,
 	metrics: Arc<Metrics>,
+	repair: Arc<Repair>,
 	/// Store operations that may run at the same time; further requests wait, and the transport
 	/// bounds how many those can be.
 	jobs: Arc<Semaphore>,
@@ -66,12 +69,14 @@ impl MinerService {
 		permits: Permits,
 		signer: Signer,
 		metrics: Arc<Metrics>,
+		repair: Arc<Repair>,
 		jobs: usize,
 		failpoint: Option<Failpoint>,
 	) -> Self {
 		Self {
 			store,
 			metrics,
+			repair,
 			jobs: Arc::new(Semaphore::new(jobs)),
 			disputes: Arc::new(Semaphore::new(1)),
 			permits,
@@ -266,7 +271,12 @@ impl ShardService for MinerService {
 				issuer: permit.issuer,
 				owner: permit.permit.owner,
 			};
-			let store = move |store: &StoreSet| store.put_tagged(&meta, Some(&tag), &bytes);
+			let repair = self.repair.clone();
+			let store = move |store: &StoreSet| {
+				let outcome = store.put_tagged(&meta, Some(&tag), &bytes)?;
+				repair.stored(&meta);
+				Ok(outcome)
+			};
 			let outcome = self.blocking(store).await;
 			if outcome.is_ok() {
 				let expires = permit.permit.expires;
@@ -353,6 +363,22 @@ impl ShardService for MinerService {
 			let metas = self.blocking(move |store| store.stripe(&stripe)).await?;
 			Ok(metas.into_iter().next())
 		})
+	}
+
+	fn inventory(
+		&self,
+		_peer: NodeKey,
+		pg: Pg,
+		after: Option<StripeId>,
+		limit: usize,
+	) -> BoxFuture<'_, Result<Listing, ServiceError>> {
+		self.metrics.add(|m| &m.lookups, 1);
+		Box::pin(self.repair.inventory(pg, after, limit))
+	}
+
+	fn offer(&self, peer: NodeKey, stripe: StripeId) -> BoxFuture<'_, Result<bool, ServiceError>> {
+		let taken = self.repair.offer(&peer, stripe);
+		Box::pin(std::future::ready(Ok(taken)))
 	}
 }
 

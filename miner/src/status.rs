@@ -5,6 +5,10 @@ use crate::{
 	config::Config,
 	daemon::RunInfo,
 	files::{self, BasePath},
+	repair::{
+		handover::{DrainState, DrainStatus},
+		Progress,
+	},
 	size::ByteSize,
 	MinerError,
 };
@@ -47,6 +51,36 @@ pub struct Status {
 	pub uptime_seconds: u64,
 	/// The shard store.
 	pub store: StoreStatus,
+	/// What repair has to do.
+	#[serde(default)]
+	pub repair: RepairStatus,
+	/// How far a node that leaves is.
+	#[serde(default)]
+	pub drain: DrainStatus,
+}
+
+/// What repair has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairStatus {
+	/// The epoch worked on.
+	pub epoch: Epoch,
+	/// Slots to be looked through.
+	pub open: usize,
+	/// Slots that wait for a former holder to come back.
+	pub waiting: usize,
+	/// Single shards to be repaired.
+	pub singles: usize,
+}
+
+impl From<&Progress> for RepairStatus {
+	fn from(progress: &Progress) -> Self {
+		Self {
+			epoch: progress.epoch,
+			open: progress.open,
+			waiting: progress.waiting,
+			singles: progress.singles,
+		}
+	}
 }
 
 /// Paths and relays.
@@ -253,6 +287,21 @@ impl fmt::Display for Status {
 			short(self.store.capacity),
 			short(self.store.free),
 		)?;
+		let RepairStatus {
+			open,
+			waiting,
+			singles,
+			..
+		} = self.repair;
+		if open + waiting + singles > 0 {
+			writeln!(
+				f,
+				"repair     {open} slots and {singles} single shards to do, {waiting} slots wait"
+			)?;
+		}
+		if !matches!(self.drain.state, DrainState::Unknown | DrainState::InMap) {
+			writeln!(f, "drain      {}", self.drain)?;
+		}
 		if self.store.corrupt > 0 || self.store.sealed > 0 {
 			let (corrupt, sealed) = (self.store.corrupt, self.store.sealed);
 			writeln!(

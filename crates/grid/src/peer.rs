@@ -61,6 +61,8 @@ macro_rules! repeated {
 	}};
 }
 
+mod inventory;
+
 impl Peer {
 	/// The node's key.
 	pub fn key(&self) -> NodeKey {
@@ -563,6 +565,8 @@ impl Peer {
 			Response::Noted => "noted",
 			Response::Receipt(_) => "receipt",
 			Response::Changed { .. } => "changed",
+			Response::Inventory { .. } => "inventory",
+			Response::Offered { .. } => "offered",
 		};
 		self.protocol(link, format!("it answered another question ({kind})"))
 	}

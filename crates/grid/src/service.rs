@@ -1,6 +1,6 @@
 //! What a node answers with.
 
-use crate::wire::Status;
+use crate::{listing::Listing, wire::Status};
 use arion_storage_proof::{
 	outboard::{group_bytes, group_count, PAIR_LEN},
 	slice::{slice_parts, SlicePart},
@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use hippius_primitives::{
 	permit::{SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt},
-	NodeKey, ShardId, ShardMeta, StripeId,
+	NodeKey, Pg, ShardId, ShardMeta, StripeId,
 };
 use std::ops::Range;
 
@@ -226,4 +226,25 @@ pub trait ShardService: Send + Sync + 'static {
 		peer: NodeKey,
 		stripe: StripeId,
 	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>>;
+
+	/// Stripes of a placement group of which shards are held, by
+	/// [`group_key`](StripeId::group_key): those after `after`, at most `limit` (1 to
+	/// [`MAX_LISTED`](crate::MAX_LISTED)). Refused unless the service keeps such a list.
+	fn inventory(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		after: Option<StripeId>,
+		limit: usize,
+	) -> BoxFuture<'_, Result<Listing, ServiceError>> {
+		let _ = (peer, pg, after, limit);
+		Box::pin(async { Err(ServiceError::refused("this node lists no stripes")) })
+	}
+
+	/// The peer holds the shard of a slot of this stripe that is this node's now; whether this node
+	/// is going to fetch it.
+	fn offer(&self, peer: NodeKey, stripe: StripeId) -> BoxFuture<'_, Result<bool, ServiceError>> {
+		let _ = (peer, stripe);
+		Box::pin(async { Ok(false) })
+	}
 }

@@ -13,6 +13,8 @@
 //! | `Receipt { batch, len }` | `len` bytes: SCALE of `batch.stripes` stripe entries | `Receipt(receipt)` | |
 //! | `Change(permit)` | | `Changed { records }` | |
 //! | `Doubt { shard }` | | `Noted` | |
+//! | `Inventory { pg, after, limit }` | | `Inventory { count, .. }` | `count` entries of 36 bytes |
+//! | `Offer { stripe }` | | `Offered { taken }` | |
 //!
 //! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
 //! of them by itself. No groups given means all.
@@ -20,14 +22,14 @@
 //! Any answer may be `Failed` instead. A side that cannot go on resets its stream with a
 //! [`code`]; a stream that ends early without one is a fault.
 
-use crate::service::PutAck;
+use crate::{listing::MAX_LISTED, service::PutAck};
 use arion_storage_proof::GROUP_LEN;
 use codec::{Decode, DecodeAll, Encode};
 use hippius_primitives::{
 	coding::SHARD_LEN,
 	permit::{SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt, MAX_RECEIPT_STRIPES},
-	ShardId, ShardMeta, StripeId,
+	Pg, ShardId, ShardMeta, StripeId,
 };
 use std::fmt;
 
@@ -158,6 +160,16 @@ pub(crate) enum Request {
 	/// The bytes sent of a shard were wrong: look at your copy.
 	#[codec(index = 7)]
 	Doubt { shard: ShardId },
+	/// List stripes of a placement group of which shards are held.
+	#[codec(index = 30)]
+	Inventory {
+		pg: Pg,
+		after: Option<StripeId>,
+		limit: u16,
+	},
+	/// The sender holds the shard of a slot that is the receiver's now.
+	#[codec(index = 31)]
+	Offer { stripe: StripeId },
 }
 
 /// What a node answers.
@@ -187,6 +199,16 @@ pub(crate) enum Response {
 	/// Nothing more to say.
 	#[codec(index = 7)]
 	Noted,
+	/// `count` entries of [`Listed::LEN`](crate::Listed::LEN) bytes follow.
+	#[codec(index = 30)]
+	Inventory {
+		count: u16,
+		next: Option<StripeId>,
+		whole: bool,
+	},
+	/// Whether the offered shard will be fetched.
+	#[codec(index = 31)]
+	Offered { taken: bool },
 }
 
 impl Response {
@@ -272,6 +294,9 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 		Request::Has { count } if *count == 0 || usize::from(*count) > MAX_HAS => {
 			Err(WireError::Range("number of shards"))
 		}
+		Request::Inventory { limit, .. } if *limit == 0 || usize::from(*limit) > MAX_LISTED => {
+			Err(WireError::Range("number of stripes"))
+		}
 		_ => Ok(request),
 	}
 }
@@ -288,6 +313,9 @@ pub(crate) fn decode_response(frame: &[u8]) -> Result<Response, WireError> {
 		}
 		Response::Failed { detail, .. } if detail.len() > MAX_DETAIL => {
 			Err(WireError::Range("length of the detail"))
+		}
+		Response::Inventory { count, .. } if usize::from(*count) > MAX_LISTED => {
+			Err(WireError::Range("number of stripes"))
 		}
 		_ => Ok(response),
 	}
@@ -431,6 +459,14 @@ mod tests {
 			Request::Doubt {
 				shard: ShardId([9; 32]),
 			},
+			Request::Inventory {
+				pg: 7,
+				after: Some(StripeId([9; 32])),
+				limit: MAX_LISTED as u16,
+			},
+			Request::Offer {
+				stripe: StripeId([9; 32]),
+			},
 		] {
 			assert_eq!(decode_request(&body(&request)), Ok(request));
 		}
@@ -448,6 +484,12 @@ mod tests {
 			Response::Receipt(receipt()),
 			Response::Changed { records: 3 },
 			Response::Noted,
+			Response::Inventory {
+				count: MAX_LISTED as u16,
+				next: Some(StripeId([9; 32])),
+				whole: true,
+			},
+			Response::Offered { taken: true },
 			Response::failed(Status::Busy, &"x".repeat(10_000)),
 		] {
 			assert_eq!(decode_response(&body(&response)), Ok(response));

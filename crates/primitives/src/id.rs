@@ -103,12 +103,43 @@ impl StripeId {
 		let [a, b, c, d, ..] = self.0;
 		u32::from_le_bytes([a, b, c, d])
 	}
+
+	/// The id with the bits of [`Self::pg_seed`] in reverse order. In the order of these keys the
+	/// stripes of a placement group stand together, however many groups there are: a group is made of
+	/// the stripes whose seeds have the same lowest bits.
+	pub fn group_key(&self) -> [u8; 32] {
+		let mut key = self.0;
+		key[..4]
+			.iter_mut()
+			.for_each(|byte| *byte = byte.reverse_bits());
+		key
+	}
+
+	/// The stripe of a [`Self::group_key`].
+	pub fn from_group_key(key: [u8; 32]) -> Self {
+		Self(Self(key).group_key())
+	}
 }
 
 #[cfg(test)]
 mod tests {
 	use super::*;
 	use alloc::string::ToString;
+
+	#[test]
+	fn group_keys_sort_by_the_lowest_bits_first() {
+		let stripe = |seed: u32| {
+			let mut id = [7; 32];
+			id[..4].copy_from_slice(&seed.to_le_bytes());
+			StripeId(id)
+		};
+		for seed in [0, 1, 2, 0x8000_0001, u32::MAX, 0x1234_5678] {
+			let key = stripe(seed).group_key();
+			assert_eq!(key[..4], seed.reverse_bits().to_be_bytes());
+			assert_eq!(StripeId::from_group_key(key), stripe(seed));
+		}
+		assert!(stripe(0xf0).group_key() < stripe(1).group_key());
+	}
 
 	#[test]
 	fn ids_print_and_parse() {

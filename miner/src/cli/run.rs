@@ -4,7 +4,7 @@ use super::{Cli, Command, ConfigCommand, DiskCommand, KeysCommand, Output};
 use crate::{
 	config::Config,
 	daemon::Daemon,
-	disks, doctor, exit,
+	disks, doctor, drain, exit,
 	files::BasePath,
 	init, keys, register,
 	service::{Failpoint, FAILPOINT},
@@ -124,6 +124,15 @@ impl Cli {
 					done.node, done.node_key
 				);
 				output.print(done, text)
+			}
+			Command::Drain(args) => {
+				let base = BasePath(args.account.base.base_path);
+				let (chain, secret) = (args.account.chain, args.account.secret.secret()?);
+				let tell = |now: &drain::Drained| eprintln!("{now}");
+				let drained = drain::drain(&base, &chain, &secret, args.wait, tell).await?;
+				let code = if drained.is_safe() { 0 } else { drain::NOT_YET };
+				let outcome = output.show(drained)?;
+				Ok(Outcome { code, ..outcome })
 			}
 			Command::Exit(args) => {
 				let base = BasePath(args.account.base.base_path);

@@ -61,13 +61,15 @@ impl Config {
 			# Default: 127.0.0.1:7070\n\
 			listen = \"{control}\"\n\
 			\n\
-			{permits}",
+			{permits}\n\
+			{repair}",
 			listen = self.grid.listen,
 			public = public.join(", "),
 			relays = relays.join(", "),
 			store = self.render_store(),
 			control = self.control.listen,
 			permits = self.permits.render(),
+			repair = self.repair.render(),
 		)
 	}
 

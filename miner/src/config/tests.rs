@@ -26,6 +26,10 @@ fn sample() -> Config {
 		permits: PermitsSection {
 			issuers: Issuers::Only([NodeKey([7; 32]), NodeKey([8; 32])].into()),
 		},
+		repair: RepairSection {
+			parallel: 7,
+			..RepairSection::default()
+		},
 	}
 }
 
@@ -61,6 +65,14 @@ fn only_the_capacity_is_needed() {
 fn bad_settings_name_the_field_and_the_remedy() {
 	let base = "[store]\ncapacity = \"1GiB\"\n";
 	for (text, words) in [
+		(
+			&*format!("{base}[repair]\nparallel = 0\n"),
+			vec!["repair.parallel", "1 to 64"],
+		),
+		(
+			&format!("{base}[repair]\nrate = \"1KiB\"\n"),
+			vec!["repair.rate", "64KiB"],
+		),
 		("", vec!["store"]),
 		("[store]\n", vec!["capacity"]),
 		("[store]\ncapacity = \"many\"\n", vec!["capacity", "10GiB"]),

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod network;
+
 use arion_crush::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
 	WEIGHT_ONE,
@@ -190,6 +192,7 @@ pub fn config() -> Config {
 			listen: "127.0.0.1:0".parse().unwrap(),
 		},
 		permits: PermitsSection::default(),
+		repair: Default::default(),
 	}
 }
 

@@ -16,6 +16,8 @@ use quinn::{RecvStream, SendStream, VarInt};
 use std::future::Future;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
+mod inventory;
+
 /// Why a request was not served.
 enum Fault {
 	/// The peer is told.
@@ -162,6 +164,11 @@ impl Server {
 				self.service.disputed(peer, shard);
 				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)
 			}
+			Request::Inventory { pg, after, limit } => {
+				self.inventory(peer, pg, after, usize::from(limit), sender)
+					.await
+			}
+			Request::Offer { stripe } => self.offer(peer, stripe, sender).await,
 		}
 	}
 

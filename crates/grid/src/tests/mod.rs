@@ -5,6 +5,7 @@
 mod flood;
 mod hostile_client;
 mod hostile_server;
+mod inventory;
 mod lifecycle;
 mod limits;
 mod rekey;
