@@ -17,6 +17,7 @@ use crate::{
 	epochs::{EpochError, Epochs},
 	metrics::{unix_now, Metrics},
 	repair::{handover::DrainStatus, Repair},
+	rotation::KeySwitch,
 	status::{NetworkStatus, Status, StoreStatus},
 	MinerError,
 };
@@ -48,6 +49,8 @@ pub struct Api {
 	pub info: RunInfo,
 	/// The maps.
 	pub epochs: Arc<Epochs>,
+	/// The node key, which new maps may change.
+	pub keys: Arc<KeySwitch>,
 	/// The shards.
 	pub store: Arc<StoreSet>,
 	/// The QUIC endpoint.
@@ -182,6 +185,7 @@ async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, Api
 	let state = state.map_err(|error| to_api(&error))?;
 	compute_slots(&api.epochs);
 	api.repair.wake();
+	api.keys.changed.notify_one();
 	Ok(scale(&state))
 }
 
@@ -238,7 +242,10 @@ async fn status(State(api): State<Arc<Api>>) -> Response {
 fn status_of(api: &Api) -> Status {
 	let held = api.epochs.held();
 	Status {
-		info: api.info.clone(),
+		info: RunInfo {
+			node_key: api.grid.node_key(),
+			..api.info.clone()
+		},
 		genesis: api
 			.epochs
 			.genesis()

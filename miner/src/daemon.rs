@@ -9,7 +9,8 @@ use crate::{
 	metrics::Metrics,
 	permits::Permits,
 	repair::Repair,
-	service::{Failpoint, MinerService, Signer},
+	rotation::{KeySwitch, SETTLE},
+	service::{Failpoint, MinerService},
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
@@ -19,10 +20,14 @@ use serde::{Deserialize, Serialize};
 use std::{
 	io,
 	net::SocketAddr,
-	sync::{Arc, PoisonError, RwLock},
+	sync::{Arc, RwLock},
 	time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+	net::TcpListener,
+	sync::{watch, Notify},
+	task::JoinHandle,
+};
 
 /// How long open control requests may take at the end.
 const CONTROL_DRAIN: Duration = Duration::from_secs(3);
@@ -65,8 +70,7 @@ pub struct Daemon {
 	info: RunInfo,
 	base: BasePath,
 	grid: Arc<Grid>,
-	epochs: Arc<Epochs>,
-	signer: Signer,
+	keys: Arc<KeySwitch>,
 	store: Arc<StoreSet>,
 	repair: Arc<Repair>,
 	stop: watch::Sender<bool>,
@@ -139,9 +143,18 @@ impl Daemon {
 			relays: config.grid.relays,
 			control: control_address,
 		};
-		let api = Arc::new(Api {
-			info: info.clone(),
+		let keys = Arc::new(KeySwitch {
+			base: base.clone(),
+			grid: grid.clone(),
+			signer,
 			epochs: epochs.clone(),
+			settle: SETTLE,
+			changed: Notify::new(),
+		});
+		let api = Arc::new(Api {
+			keys: keys.clone(),
+			info: info.clone(),
+			epochs,
 			store: store.clone(),
 			grid: grid.clone(),
 			metrics,
@@ -157,12 +170,18 @@ impl Daemon {
 				let _ = stopping.wait_for(|stop| *stop).await;
 			});
 		let control = tokio::spawn(async move { serving.await });
+		let (switch, mut ended) = (keys.clone(), stop.subscribe());
+		tokio::spawn(async move {
+			tokio::select! {
+				_ = ended.wait_for(|stop| *stop) => {}
+				() = switch.run() => {}
+			}
+		});
 		let daemon = Self {
 			info,
 			base,
 			grid,
-			epochs,
-			signer,
+			keys,
 			store,
 			repair,
 			stop,
@@ -179,20 +198,9 @@ impl Daemon {
 		&self.info
 	}
 
-	/// The node's key is `next` from now on: new connections are made under it, and receipts signed
-	/// with it. Connections made before go on until [`Self::retire`]. To be called when the chain
-	/// knows both keys.
-	pub fn rotate(&self, next: Arc<Identity>) -> Result<(), MinerError> {
-		let key = next.node_key();
-		self.grid.set_identity(next.clone())?;
-		*self.signer.write().unwrap_or_else(PoisonError::into_inner) = next;
-		self.epochs.set_key(key);
-		Ok(())
-	}
-
-	/// Ends the connections that were made under a key that is no longer valid; tells how many.
-	pub fn retire(&self, old: &NodeKey) -> usize {
-		self.grid.retire(old)
+	/// Changes the node key, and does so by itself as new maps ask for it.
+	pub fn keys(&self) -> &Arc<KeySwitch> {
+		&self.keys
 	}
 
 	/// Its disks.

@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod permits;
 pub mod register;
 pub mod repair;
+pub mod rotation;
 pub mod service;
 pub mod size;
 pub mod status;

@@ -4,6 +4,7 @@
 
 mod common;
 
+use arion_grid::{Grid, GridConfig, Identity};
 use arion_miner::{
 	cli::{Cli, Command},
 	config::Config,
@@ -15,7 +16,9 @@ use arion_miner::{
 	keys, status,
 };
 use clap::Parser;
-use common::{config, made, two_disks};
+use codec::Encode;
+use common::{config, made, two_disks, update};
+use hippius_primitives::daemon::{EpochUpdate, EPOCH_PATH};
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 fn of<'a>(report: &'a Report, check: &str) -> Vec<&'a Finding> {
@@ -196,6 +199,78 @@ fn what_the_service_unit_starts_is_what_the_program_takes() {
 	let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
 	assert!(matches!(cli.command, Command::Run(_)));
 	assert!(unit.contains("Type=notify"));
+}
+
+async fn take(base: &BasePath, update: &EpochUpdate) {
+	let info = arion_miner::daemon::RunInfo::load(base).unwrap().unwrap();
+	let client = reqwest::Client::builder().no_proxy().build().unwrap();
+	let token = arion_miner::files::read_token(&base.token()).unwrap();
+	let request = client.post(format!("http://{}{EPOCH_PATH}", info.control));
+	let request = request.bearer_auth(token).body(update.encode());
+	assert!(request.send().await.unwrap().status().is_success());
+}
+
+/// The key is announced, shown while both are valid, and the old one ends; no request fails.
+#[tokio::test]
+async fn a_running_miner_follows_its_key_rotation() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, old) = made(dir.path());
+	let daemon = Daemon::start(base.clone(), None).await.unwrap();
+	let grid = client();
+	let next = Identity::generate().unwrap();
+	next.save(&base.next_key()).unwrap();
+	let new = next.node_key();
+	let peer = grid.peer(old, vec![daemon.info().listen]).or_key(Some(new));
+	let asks = async || {
+		let held = peer.has(vec![hippius_primitives::ShardId([1; 32])]).await;
+		assert_eq!(held.unwrap(), [false]);
+	};
+	take(&base, &update(1, old)).await;
+	asks().await;
+	assert_eq!(status::ask(&base).await.unwrap().info.node_key, old);
+	// Two maps that show both: everybody knows the next key.
+	for epoch in [2, 3] {
+		let mut both = update(epoch, old);
+		both.nodes[7].next_key = Some(new);
+		take(&base, &both).await;
+		asks().await;
+	}
+	while status::ask(&base).await.unwrap().info.node_key != new {
+		tokio::task::yield_now().await;
+	}
+	asks().await;
+	assert_eq!(
+		doctor::net::dial(daemon.info().listen, new).await.level,
+		Level::Ok
+	);
+	// The next one alone, and the files follow.
+	take(&base, &update(4, new)).await;
+	keys::swap(&base).unwrap();
+	asks().await;
+	assert_eq!(
+		doctor::net::dial(daemon.info().listen, old).await.level,
+		Level::Warning
+	);
+	assert_eq!(status::ask(&base).await.unwrap().node_index, Some(7));
+	daemon.stop().await.unwrap();
+
+	// A miner that was down meanwhile catches up at once, with the files not renamed yet.
+	let (base, old) = made(&dir.path().join("other"));
+	let daemon = Daemon::start(base.clone(), None).await.unwrap();
+	take(&base, &update(1, old)).await;
+	let next = Identity::generate().unwrap();
+	next.save(&base.next_key()).unwrap();
+	take(&base, &update(2, next.node_key())).await;
+	while status::ask(&base).await.unwrap().info.node_key != next.node_key() {
+		tokio::task::yield_now().await;
+	}
+	daemon.stop().await.unwrap();
+}
+
+fn client() -> std::sync::Arc<Grid> {
+	let identity = std::sync::Arc::new(Identity::generate().unwrap());
+	let any = "127.0.0.1:0".parse().unwrap();
+	Grid::bind(any, identity, GridConfig::default()).unwrap()
 }
 
 #[tokio::test]

@@ -25,12 +25,13 @@ pub(crate) fn gateway(
 	let identity = Identity::generate().map_err(failed("identity"))?;
 	let address = ([127, 0, 0, 1], 0).into();
 	let grid = Grid::bind(address, Arc::new(identity), grid_config(&config));
-	let cluster = Cluster::fixed([miners.map.clone()], miners.nodes());
+	let cluster = Cluster::fixed([miners.map.clone()], miners.nodes()).map_err(failed("map"))?;
+	cluster.set_genesis(&GENESIS);
 	let catalog = Catalog::open(&miners.folder().join(name)).map_err(failed("catalog"))?;
 	Ok(Gateway::new(
 		&config,
 		grid.map_err(failed("grid"))?,
-		Arc::new(cluster.map_err(failed("map"))?),
+		Arc::new(cluster),
 		catalog,
 	))
 }

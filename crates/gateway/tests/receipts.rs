@@ -105,6 +105,7 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 		permits: PermitsSection {
 			issuers: Issuers::Only([grid.node_key()].into()),
 		},
+		repair: Default::default(),
 	};
 	let bases: Vec<(BasePath, NodeKey)> = (0..30)
 		.map(|index| {

@@ -120,7 +120,7 @@ impl Cli {
 				let (chain, secret) = (args.account.chain, args.account.secret.secret()?);
 				let done = keys::activate(&base, &chain, &secret, args.now).await?;
 				let text = format!(
-					"Node {} has the key {} alone now; restart the miner if it runs",
+					"Node {} has the key {} alone now; a running miner changes over with the next map",
 					done.node, done.node_key
 				);
 				output.print(done, text)

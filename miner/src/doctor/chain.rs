@@ -101,7 +101,7 @@ fn key(node: &NodeDetails, ours: &Ours) -> Finding {
 		return Finding::error(
 			"key",
 			"the chain has changed to the next key, this miner has not",
-			"run `arion-miner keys activate` and restart the miner",
+			"run `arion-miner keys activate`",
 		);
 	}
 	Finding::error(
