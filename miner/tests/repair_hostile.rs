@@ -12,7 +12,9 @@ use arion_grid::{
 use arion_miner::{daemon::Daemon, files::BasePath, init::init, size::ByteSize};
 use bytes::Bytes;
 use common::network::{hand_over, holders, map, settings, until, Seat, Stripe};
-use hippius_primitives::{daemon::EpochUpdate, Epoch, NodeKey, Pg, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{
+	daemon::EpochUpdate, permit::SignedPermit, Epoch, NodeKey, Pg, ShardId, ShardMeta, StripeId,
+};
 use std::{
 	collections::BTreeMap,
 	os::unix::fs::FileExt,
@@ -48,9 +50,14 @@ impl Memory {
 }
 
 impl ShardService for Memory {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Err(ServiceError::refused("full"))
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {

@@ -340,7 +340,8 @@ mod tests {
 		assert_eq!(NodeAddress::from(socket).encode(), [4, 1, 2, 3, 4, 5, 0]);
 		assert_eq!(NodeAddress::from(socket).socket(), Some(socket));
 		// Longer than allowed: not even decoded.
-		let mut over = alloc::vec![7, 65 << 2 & 0xff | 1, 1];
+		let mut over = alloc::vec![7];
+		over.extend(codec::Compact(65u32).encode());
 		over.extend([b'a'; 65]);
 		over.extend([1, 0, 0]);
 		assert!(NodeAddress::decode(&mut &over[..]).is_err());

@@ -1,6 +1,6 @@
 //! A network of miners in this process.
 
-use super::GENESIS;
+use super::{permit, GENESIS};
 use arion_crush::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
 	WEIGHT_ONE,
@@ -243,7 +243,9 @@ impl Network {
 		let puts = holders(update, &stripe.id()).into_iter().enumerate();
 		let puts = puts.map(|(slot, node)| async move {
 			let (meta, bytes) = (stripe.slot(slot), stripe.shards[slot].clone());
-			self.peer(node).put(&meta, bytes).await.unwrap();
+			let permit = permit(&self.client.identity(), update.epoch, &meta, &bytes);
+			let stored = self.peer(node).put(&permit, &meta, bytes).await;
+			stored.unwrap_or_else(|error| panic!("slot {slot} node {node}: {error}"));
 		});
 		join_all(puts).await;
 	}

@@ -6,7 +6,7 @@ use proptest::{
 };
 
 /// Always the same cases, so that a failure can be looked at again.
-pub fn check<S: Strategy>(
+pub(crate) fn check<S: Strategy>(
 	cases: u32,
 	strategy: S,
 	test: impl Fn(S::Value) -> Result<(), TestCaseError>,

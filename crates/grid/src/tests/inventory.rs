@@ -6,7 +6,7 @@ use crate::{
 	MAX_LISTED,
 };
 use bytes::Bytes;
-use hippius_primitives::{NodeKey, Pg, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{permit::SignedPermit, NodeKey, Pg, ShardId, ShardMeta, StripeId};
 use std::sync::Arc;
 
 /// Lists 3000 stripes for every group, or nonsense.
@@ -25,9 +25,14 @@ fn number(stripe: StripeId) -> u32 {
 }
 
 impl ShardService for Lister {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Err(ServiceError::refused("full"))
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
