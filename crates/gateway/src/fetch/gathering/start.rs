@@ -29,7 +29,8 @@ impl Gathering<'_> {
 			let holders = holders.filter(|(_, place)| place.slot == part.slot);
 			let best = holders.min_by_key(|(_, place)| (standing(place), place.rank));
 			match best {
-				Some((at, place)) if standing(place) == Standing::Good => {
+				// One that may have recovered is tried: doing without costs ten times the bytes.
+				Some((at, place)) if standing(place) <= Standing::Unproven => {
 					direct.push((at, part.range.clone()));
 				}
 				// Its holder is not to be relied on: others are asked from the first.

@@ -297,6 +297,27 @@ async fn a_range_of_a_lost_shard_costs_ten_such_ranges() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_holder_that_may_have_recovered_is_asked_for_a_range() {
+	let mut world = World::new(|_| {});
+	let range = 0..65_536;
+	let wanted = world.part(1, range.clone());
+	let bad = world.holder(&wanted, 1);
+	world.set([bad], Manner::StallsAfter(0));
+	world.read(&wanted).await;
+	world.set([bad], USUAL);
+	tokio::time::sleep(Duration::from_secs(6)).await;
+	assert_eq!(world.peers.standing(&key(bad)), Standing::Unproven);
+	let mut again = world.stripe();
+	while world.holder(&again, 1) != bad {
+		again = world.part(1, range.clone());
+	}
+	world.log();
+	world.read(&again).await;
+	assert_eq!(world.log().asked, [(key(bad), 65_536)]);
+	assert_eq!(world.peers.standing(&key(bad)), Standing::Good);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_root_of_unknown_length_is_gathered() {
 	let mut world = World::new(|_| {});
 	let mut wanted = world.stripe();
