@@ -2,6 +2,7 @@
 
 use crate::{
 	config::Role,
+	observe::{self, Nat},
 	path::{PathCounts, PathKind, Reach},
 	peer::Peer,
 	pool::{Dialer, Pool},
@@ -39,6 +40,7 @@ pub struct Grid {
 	runtime: Handle,
 	pool: Pool,
 	relays: Arc<Relays>,
+	nat: watch::Sender<Nat>,
 	server: OnceLock<Arc<Server>>,
 	closing: watch::Sender<bool>,
 }
@@ -106,6 +108,7 @@ impl Grid {
 			runtime,
 			pool,
 			relays,
+			nat: watch::Sender::new(Nat::default()),
 			server,
 			closing,
 		}))
@@ -163,6 +166,19 @@ impl Grid {
 	/// error says why the last of them is not.
 	pub async fn relay_ready(&self) -> Result<(), String> {
 		self.relays.home().await
+	}
+
+	/// Asks peers how they see this node's address and remembers what that shows; see [`NatKind`].
+	/// Peers should be on different machines; at most four are asked.
+	pub async fn learn_nat(&self, peers: &[Peer]) -> Nat {
+		let nat = observe::ask(peers, self.local).await;
+		self.nat.send_replace(nat);
+		nat
+	}
+
+	/// What was learnt last.
+	pub fn nat(&self) -> Nat {
+		*self.nat.borrow()
 	}
 
 	/// Open connections to nodes whose keys are proved, whoever dialled, by path.

@@ -423,12 +423,12 @@ impl Peer {
 		}
 	}
 
-	async fn link(&self) -> Result<Link, GridError> {
+	pub(crate) async fn link(&self) -> Result<Link, GridError> {
 		self.entry.link(&self.dialer).await
 	}
 
 	/// Sends a request with its body and reads the answer's frame. A failed answer is an error.
-	async fn ask(
+	pub(crate) async fn ask(
 		&self,
 		link: &Link,
 		request: &Request,
@@ -476,7 +476,7 @@ impl Peer {
 		}
 	}
 
-	async fn end(&self, link: &Link, recv: &mut RecvStream) -> Result<(), GridError> {
+	pub(crate) async fn end(&self, link: &Link, recv: &mut RecvStream) -> Result<(), GridError> {
 		let patience = self.dialer.config.progress_timeout;
 		match timeout(patience, read_end(recv)).await {
 			Ok(end) => end.map_err(|error| self.failed(link, error, "end its answer")),
@@ -547,7 +547,7 @@ impl Peer {
 		}
 	}
 
-	fn protocol(&self, link: &Link, what: String) -> GridError {
+	pub(crate) fn protocol(&self, link: &Link, what: String) -> GridError {
 		GridError::Protocol {
 			peer: self.key(),
 			address: link.address,
@@ -555,7 +555,7 @@ impl Peer {
 		}
 	}
 
-	fn unexpected(&self, link: &Link, response: &Response) -> GridError {
+	pub(crate) fn unexpected(&self, link: &Link, response: &Response) -> GridError {
 		let kind = match response {
 			Response::Stored(_) => "stored",
 			Response::Slice { .. } => "slice",
@@ -567,6 +567,7 @@ impl Peer {
 			Response::Changed { .. } => "changed",
 			Response::Inventory { .. } => "inventory",
 			Response::Offered { .. } => "offered",
+			Response::Observed { .. } => "observed",
 		};
 		self.protocol(link, format!("it answered another question ({kind})"))
 	}

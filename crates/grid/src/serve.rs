@@ -418,8 +418,9 @@ impl Server {
 				connection.set_max_concurrent_bi_streams(streams.into());
 			}
 			let (server, load) = (self.clone(), load.clone());
+			let address = connection.remote_address();
 			tokio::spawn(async move {
-				server.request(peer, &load, send, recv).await;
+				server.request(peer, address, &load, send, recv).await;
 				drop(permit);
 			});
 		}

@@ -29,7 +29,7 @@ use hippius_primitives::{
 	coding::SHARD_LEN,
 	permit::{SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt, MAX_RECEIPT_STRIPES},
-	Pg, ShardId, ShardMeta, StripeId,
+	NodeAddress, Pg, ShardId, ShardMeta, StripeId,
 };
 use std::fmt;
 
@@ -160,6 +160,9 @@ pub(crate) enum Request {
 	/// The bytes sent of a shard were wrong: look at your copy.
 	#[codec(index = 7)]
 	Doubt { shard: ShardId },
+	/// Say from which address this comes.
+	#[codec(index = 20)]
+	Observe,
 	/// List stripes of a placement group of which shards are held.
 	#[codec(index = 30)]
 	Inventory {
@@ -199,6 +202,9 @@ pub(crate) enum Response {
 	/// Nothing more to say.
 	#[codec(index = 7)]
 	Noted,
+	/// The UDP address a request came from.
+	#[codec(index = 20)]
+	Observed { address: NodeAddress },
 	/// `count` entries of [`Listed::LEN`](crate::Listed::LEN) bytes follow.
 	#[codec(index = 30)]
 	Inventory {

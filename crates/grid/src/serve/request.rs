@@ -2,6 +2,7 @@
 
 use super::{Load, Server, MEMORY_UNIT};
 use crate::{
+	observe,
 	service::ServiceError,
 	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
 	wire::{code, decode_request, pack, GroupRange, Request, Response, Status, WireError},
@@ -13,7 +14,7 @@ use hippius_primitives::{
 	StripeId,
 };
 use quinn::{RecvStream, SendStream, VarInt};
-use std::future::Future;
+use std::{future::Future, net::SocketAddr};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 mod inventory;
@@ -70,6 +71,7 @@ impl Server {
 	pub(super) async fn request(
 		&self,
 		peer: NodeKey,
+		address: SocketAddr,
 		load: &Load,
 		send: SendStream,
 		mut recv: RecvStream,
@@ -82,7 +84,9 @@ impl Server {
 		let mut sender = Sender::new(send, code::INTERNAL);
 		// Bytes of a slice that is being sent.
 		let mut slice = 0;
-		let served = self.answer(peer, &mut slice, &mut sender, &mut recv).await;
+		let served = self
+			.answer(peer, address, &mut slice, &mut sender, &mut recv)
+			.await;
 		// Stopped by the other side, before or after the transport had all of it.
 		let mut cancelled = matches!(&served, Err(Fault::Abort(code::DONE)));
 		let ended = match served {
@@ -120,6 +124,7 @@ impl Server {
 	async fn answer(
 		&self,
 		peer: NodeKey,
+		address: SocketAddr,
 		slice: &mut u64,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
@@ -169,6 +174,11 @@ impl Server {
 					.await
 			}
 			Request::Offer { stripe } => self.offer(peer, stripe, sender).await,
+			Request::Observe => {
+				let answer = observe::answer(address);
+				let answer = answer.ok_or_else(|| Fault::bad("you come through a relay"))?;
+				Ok(sender.frame(&answer, self.pace(0)).await?)
+			}
 		}
 	}
 

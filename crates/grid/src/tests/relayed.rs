@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
 	relay::frames::{self, Received},
-	DialCause, Grid, GridConfig, GridError, PathKind, Peer, Reach,
+	DialCause, Grid, GridConfig, GridError, Nat, NatKind, PathKind, Peer, Reach,
 };
 use bytes::Bytes;
 use hippius_primitives::{NodeKey, RelayAddress, ShardId};
@@ -300,6 +300,39 @@ async fn when_the_direct_path_dies_the_relay_takes_over() {
 	drop(forwarder);
 	reads(&peer, &held).await;
 	assert_eq!(peer.path(), Some(PathKind::Relayed));
+}
+
+#[tokio::test]
+async fn observers_tell_where_packets_come_from() {
+	let relay = TestRelay::start(Rules::default()).await;
+	let (a, _) = server(&relay.relay()).await;
+	let (b, _) = server(&relay.relay()).await;
+	let client = grid(quick());
+	let direct = |server: &Grid| client.peer(server.node_key(), vec![server.local_addr()]);
+	let one = client.learn_nat(&[direct(&a)]).await;
+	assert_eq!((one.kind, one.address), (NatKind::Unknown, None));
+	let both = client.learn_nat(&[direct(&a), direct(&b)]).await;
+	assert_eq!(both.kind, NatKind::None);
+	assert_eq!(both.address, Some(client.local_addr()));
+	assert_eq!(client.nat(), both);
+	// Through a forwarder, which is a NAT with a port for every destination.
+	let (x, y) = (
+		Forwarder::to(a.local_addr()).await,
+		Forwarder::to(b.local_addr()).await,
+	);
+	let behind = grid(quick());
+	let through = [
+		behind.peer(a.node_key(), vec![x.address]),
+		behind.peer(b.node_key(), vec![y.address]),
+	];
+	assert_eq!(behind.learn_nat(&through).await.kind, NatKind::Hard);
+	// Whoever is met at a relay knows nothing of addresses.
+	let far = grid(quick());
+	let relayed = [
+		far.peer(a.node_key(), only(&relay.relay())),
+		far.peer(b.node_key(), only(&relay.relay())),
+	];
+	assert_eq!(far.learn_nat(&relayed).await, Nat::default());
 }
 
 #[test]
