@@ -7,6 +7,7 @@ use crate::{
 	epochs::Epochs,
 	files::{self, BasePath},
 	metrics::Metrics,
+	nat,
 	permits::Permits,
 	repair::Repair,
 	rotation::{KeySwitch, SETTLE},
@@ -164,6 +165,12 @@ impl Daemon {
 			turn: tokio::sync::Mutex::default(),
 		});
 		let (stop, mut stopping) = watch::channel(false);
+		// Ends with the grid, at the latest.
+		tokio::spawn(nat::watch(
+			grid.clone(),
+			api.epochs.clone(),
+			stop.subscribe(),
+		));
 		let serving =
 			axum::serve(listener, control::router(api)).with_graceful_shutdown(async move {
 				// A closed channel means the daemon is gone: stop as well.

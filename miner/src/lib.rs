@@ -33,6 +33,7 @@ pub mod files;
 pub mod init;
 pub mod keys;
 pub mod metrics;
+pub mod nat;
 pub mod permits;
 pub mod register;
 pub mod repair;

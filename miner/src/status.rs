@@ -16,7 +16,7 @@ use arion_grid::Grid;
 use arion_shard_store::{DiskReport, StoreSet, Usage};
 use hippius_primitives::{Epoch, NodeIndex, RelayAddress};
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What a daemon says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,12 @@ pub struct NetworkStatus {
 	pub relayed: usize,
 	/// The relays this node uses, its own first.
 	pub relays: Vec<RelayLine>,
+	/// What stands between this node and others: `unknown`, `none`, `easy` or `hard`.
+	#[serde(default)]
+	pub nat: String,
+	/// The UDP address that others see, if two of them agree.
+	#[serde(default)]
+	pub seen_as: Option<SocketAddr>,
 }
 
 /// How the node stands with a relay.
@@ -110,7 +116,7 @@ pub struct RelayLine {
 impl NetworkStatus {
 	/// Of a running endpoint.
 	pub fn of(grid: &Grid) -> Self {
-		let paths = grid.paths();
+		let (paths, nat) = (grid.paths(), grid.nat());
 		let relays = grid.relays().into_iter().map(|relay| RelayLine {
 			address: relay.address,
 			home: relay.home,
@@ -121,6 +127,8 @@ impl NetworkStatus {
 			direct: paths.direct,
 			relayed: paths.relayed,
 			relays: relays.collect(),
+			nat: nat.kind.name().into(),
+			seen_as: nat.address,
 		}
 	}
 }
@@ -270,6 +278,12 @@ impl fmt::Display for Status {
 			f,
 			"peers      {} connections: {} direct, {} relayed",
 			self.connections, self.network.direct, self.network.relayed
+		)?;
+		writeln!(
+			f,
+			"nat        {}, seen as {}",
+			self.network.nat,
+			known(self.network.seen_as.map(|seen| seen.to_string()), "-")
 		)?;
 		for relay in self.network.relays.iter().filter(|relay| relay.home) {
 			let state = match (relay.connected, &relay.problem) {

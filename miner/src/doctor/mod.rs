@@ -167,7 +167,8 @@ async fn network(config: &Config, running: Option<&Status>, found: &mut Vec<Find
 			found.push(net::dial(address, status.info.node_key).await);
 		}
 	}
-	found.push(net::nat());
+	let kind = running.map(|status| status.network.nat.as_str());
+	found.push(net::nat(kind, !config.grid.relays.is_empty()));
 }
 
 /// The addresses others are told, as far as they can be dialled.

@@ -134,12 +134,29 @@ fn reached(address: SocketAddr, outcome: Result<(), GridError>) -> Finding {
 	}
 }
 
-/// What cannot be told from this machine alone.
-pub fn nat() -> Finding {
-	Finding::skipped(
-		"nat",
-		"not checked: whether peers elsewhere get through is only known by their answers",
-	)
+/// What other nodes told the running miner of the NAT before it, and whether it is behind relays.
+pub fn nat(kind: Option<&str>, relays: bool) -> Finding {
+	match kind {
+		Some("none") => Finding::ok("nat", "other nodes see this node's own address"),
+		Some(kind @ ("easy" | "hard")) if relays => Finding::ok(
+			"nat",
+			format!("there is a NAT ({kind}), and a relay for it"),
+		),
+		Some("easy") => Finding::warning(
+			"nat",
+			"there is a NAT that keeps one port for all",
+			"have the router forward the UDP port of grid.listen, or set grid.relays",
+		),
+		Some("hard") => Finding::warning(
+			"nat",
+			"there is a NAT that gives every peer another port: nobody gets through uninvited",
+			"have the router forward the UDP port of grid.listen, or set grid.relays",
+		),
+		_ => Finding::skipped(
+			"nat",
+			"not known: the miner does not run, or two other nodes have not answered yet",
+		),
+	}
 }
 
 #[cfg(test)]
@@ -147,6 +164,20 @@ mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
 	use crate::doctor::report::Level;
+
+	#[test]
+	fn nats_are_told_with_their_mend() {
+		for (kind, relays, level) in [
+			(Some("none"), false, Level::Ok),
+			(Some("easy"), true, Level::Ok),
+			(Some("easy"), false, Level::Warning),
+			(Some("hard"), false, Level::Warning),
+			(Some("unknown"), true, Level::Skipped),
+			(None, false, Level::Skipped),
+		] {
+			assert_eq!(nat(kind, relays).level, level, "{kind:?} {relays}");
+		}
+	}
 
 	#[test]
 	fn ports_that_are_taken_free_or_ours() {
