@@ -22,10 +22,6 @@ use std::{
 	sync::{Arc, Mutex},
 };
 
-/// The miner under test.
-const OWN: u32 = 0;
-/// The node whose slots become the miner's.
-const FORMER: u32 = 1;
 /// Nodes per zone besides the miner, which is in the first.
 const ZONES: [usize; 6] = [5, 8, 8, 8, 7, 7];
 
@@ -140,8 +136,39 @@ impl ShardService for Memory {
 	}
 }
 
+/// A number for the miner, and the node of its zone whose slot it gets when that node leaves: where
+/// there are just enough nodes, the others may change slots, too.
+fn cast() -> (u32, u32) {
+	let seat = |index, zone| Seat {
+		index,
+		zone,
+		key: NodeKey([index as u8; 32]),
+		address: "127.0.0.1:9".parse().unwrap(),
+		reweight: WEIGHT_ONE,
+	};
+	let zones = ZONES.iter().zip(0u8..);
+	let zones = zones.flat_map(|(count, zone)| std::iter::repeat_n(zone, *count));
+	let others: Vec<Seat> = zones
+		.zip(1u32..)
+		.map(|(zone, index)| seat(index, zone))
+		.collect();
+	let stripe = StripeId::default();
+	let before = holders(&map(1, 1, &others), &stripe);
+	let pairs = (100u32..200).flat_map(|own| (1..=5u32).map(move |former| (own, former)));
+	let mut fitting = pairs.filter(|(own, former)| {
+		let mut seats = others.clone();
+		seats.retain(|seat| seat.index != *former);
+		seats.push(seat(*own, 0));
+		let after = holders(&map(2, 1, &seats), &stripe);
+		let slot = after.iter().position(|node| node == own).unwrap();
+		before[slot] == *former
+	});
+	fitting.next().unwrap()
+}
+
 /// A miner and the nodes around it.
 struct World {
+	former: u32,
 	base: BasePath,
 	daemon: Option<Daemon>,
 	own: Seat,
@@ -150,7 +177,8 @@ struct World {
 
 impl World {
 	/// `special` makes nodes what they are.
-	async fn new(dir: &Path, rate: u64, special: impl Fn(u32) -> Memory) -> Self {
+	async fn new(dir: &Path, rate: u64, special: impl Fn(u32, bool) -> Memory) -> Self {
+		let (own, former) = cast();
 		let base = BasePath(dir.join("miner"));
 		let mut config = settings();
 		config.repair.rate = ByteSize(rate);
@@ -158,7 +186,7 @@ impl World {
 		let key = init(&base, &config).unwrap();
 		let daemon = Daemon::start(base.clone(), None).await.unwrap();
 		let own = Seat {
-			index: OWN,
+			index: own,
 			zone: 0,
 			key,
 			address: daemon.info().listen,
@@ -171,7 +199,7 @@ impl World {
 			let key = identity.node_key();
 			let listen = "127.0.0.1:0".parse().unwrap();
 			let grid = Grid::bind(listen, identity, GridConfig::default()).unwrap();
-			let memory = Arc::new(special(index));
+			let memory = Arc::new(special(index, index == former));
 			grid.serve(memory.clone()).unwrap();
 			let seat = Seat {
 				index,
@@ -183,6 +211,7 @@ impl World {
 			(seat, grid, memory)
 		});
 		Self {
+			former,
 			base,
 			daemon: Some(daemon),
 			own,
@@ -220,7 +249,7 @@ impl World {
 	/// Checks that the miner has its slot's shard of every stripe, and nothing else.
 	fn check(&self, update: &EpochUpdate, stripes: &[Stripe]) {
 		for stripe in stripes {
-			let slot = own_slot(update, stripe);
+			let slot = self.own_slot(update, stripe);
 			let found = self
 				.daemon()
 				.store()
@@ -235,15 +264,20 @@ impl World {
 		assert_eq!(self.daemon().store().usage().shards, stripes.len() as u64);
 	}
 
+	fn own_slot(&self, update: &EpochUpdate, stripe: &Stripe) -> usize {
+		let holders = holders(update, &stripe.id());
+		let own = holders.iter().position(|node| *node == self.own.index);
+		own.unwrap()
+	}
+
+	fn close(&self, node: u32) -> impl std::future::Future<Output = ()> + '_ {
+		self.others[node as usize - 1].1.close()
+	}
+
 	fn brought(&self) -> (u64, u64) {
 		let stats = self.daemon().repair().stats();
 		(stats.get(|s| &s.copied), stats.get(|s| &s.rebuilt))
 	}
-}
-
-fn own_slot(update: &EpochUpdate, stripe: &Stripe) -> usize {
-	let holders = holders(update, &stripe.id());
-	holders.iter().position(|node| *node == OWN).unwrap()
 }
 
 fn stripes(count: u32, len: usize) -> Vec<Stripe> {
@@ -254,24 +288,24 @@ fn stripes(count: u32, len: usize) -> Vec<Stripe> {
 async fn with_fifteen_of_thirty_nodes_dead_repair_goes_ahead_of_the_rate() {
 	let dir = tempfile::tempdir().unwrap();
 	// At this rate it would take more than a minute.
-	let world = World::new(dir.path(), 64 << 10, |_| Memory::default()).await;
-	let before = world.map(1, |node| node != OWN);
+	let world = World::new(dir.path(), 64 << 10, |_, _| Memory::default()).await;
+	let before = world.map(1, |node| node != world.own.index);
 	world.take(&before).await;
 	let stripes = stripes(8, 640 << 10);
 	stripes.iter().for_each(|stripe| world.put(&before, stripe));
 	let members = holders(&before, &stripes[0].id());
 	// The former holder, and of the other zones as many as leave five.
-	let mut dead = vec![FORMER];
+	let mut dead = vec![world.former];
 	for (zone, spare) in [(1, 3), (2, 3), (3, 3), (4, 2), (5, 2)] {
 		dead.extend(&members[zone * 5..zone * 5 + spare]);
 	}
 	assert_eq!(dead.len(), 14);
 	for node in &dead {
-		world.others[*node as usize - 1].1.close().await;
+		world.close(*node).await;
 	}
 	// One more does not answer, but nobody has noticed.
 	let silent = members[14];
-	world.others[silent as usize - 1].1.close().await;
+	world.close(silent).await;
 	let after = world.map(2, |node| !dead.contains(&node));
 	world.take(&after).await;
 	until(world.daemon(), "urgent", |p| p.is_settled(2)).await;
@@ -283,18 +317,18 @@ async fn with_fifteen_of_thirty_nodes_dead_repair_goes_ahead_of_the_rate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn liars_cost_little_and_change_nothing() {
 	let dir = tempfile::tempdir().unwrap();
-	let world = World::new(dir.path(), 32 << 20, |node| Memory {
+	let world = World::new(dir.path(), 32 << 20, |node, former| Memory {
 		// The slot's former holder and every seventh node.
-		lies: node == FORMER || node % 7 == 0,
-		invents: if node == FORMER { 6000 } else { 0 },
+		lies: former || node % 7 == 0,
+		invents: if former { 6000 } else { 0 },
 		..Memory::default()
 	})
 	.await;
-	let before = world.map(1, |node| node != OWN);
+	let before = world.map(1, |node| node != world.own.index);
 	world.take(&before).await;
 	let stripes = stripes(6, 640);
 	stripes.iter().for_each(|stripe| world.put(&before, stripe));
-	let after = world.map(2, |node| node != FORMER);
+	let after = world.map(2, |node| node != world.former);
 	world.take(&after).await;
 	let stats = || world.daemon().repair().stats();
 	until(world.daemon(), "liars", |p| {
@@ -315,17 +349,19 @@ async fn liars_cost_little_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_without_its_state_goes_on_where_it_was() {
 	let dir = tempfile::tempdir().unwrap();
-	let mut world = World::new(dir.path(), 256 << 10, |_| Memory::default()).await;
-	let before = world.map(1, |node| node != OWN);
+	let mut world = World::new(dir.path(), 256 << 10, |_, _| Memory::default()).await;
+	let before = world.map(1, |node| node != world.own.index);
 	world.take(&before).await;
 	// Each takes ten times 64 KiB to rebuild.
 	let stripes = stripes(5, 640 << 10);
 	stripes.iter().for_each(|stripe| world.put(&before, stripe));
-	let after = world.map(2, |node| node != FORMER);
-	world.others[FORMER as usize - 1].1.close().await;
+	let after = world.map(2, |node| node != world.former);
+	world.close(world.former).await;
 	world.take(&after).await;
 	let mut progress = world.daemon().repair().progress();
+	let begun = std::time::Instant::now();
 	while world.brought().1 == 0 {
+		assert!(begun.elapsed() < common::network::HANG);
 		let tick = std::time::Duration::from_millis(20);
 		let _ = tokio::time::timeout(tick, progress.changed()).await;
 	}
@@ -346,19 +382,19 @@ async fn a_restart_without_its_state_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_scrub_finds_is_brought_back() {
 	let dir = tempfile::tempdir().unwrap();
-	let world = World::new(dir.path(), 32 << 20, |_| Memory::default()).await;
-	let before = world.map(1, |node| node != OWN);
+	let world = World::new(dir.path(), 32 << 20, |_, _| Memory::default()).await;
+	let before = world.map(1, |node| node != world.own.index);
 	world.take(&before).await;
 	let stripes = stripes(4, 64_000);
 	stripes.iter().for_each(|stripe| world.put(&before, stripe));
-	let after = world.map(2, |node| node != FORMER);
+	let after = world.map(2, |node| node != world.former);
 	world.take(&after).await;
 	until(world.daemon(), "copies", |p| p.is_settled(2)).await;
 	world.check(&after, &stripes);
 	assert_eq!(world.brought(), (4, 0), "the former holder still serves");
 
 	// Flip bits of one shard on disk.
-	let slot = own_slot(&after, &stripes[2]);
+	let slot = world.own_slot(&after, &stripes[2]);
 	let (id, bytes) = (stripes[2].meta.shards[slot], &stripes[2].shards[slot]);
 	let volume = world.base.store().join("00000001.vol");
 	let content = std::fs::read(&volume).unwrap();
@@ -378,7 +414,9 @@ async fn what_the_scrub_finds_is_brought_back() {
 	assert_eq!(scrubbed.await.unwrap(), 4);
 	let stats = world.daemon().repair().stats();
 	let mut progress = world.daemon().repair().progress();
+	let begun = std::time::Instant::now();
 	while stats.get(|s| &s.copied) < 5 || !world.daemon().store().has(&id) {
+		assert!(begun.elapsed() < common::network::HANG);
 		let tick = std::time::Duration::from_millis(20);
 		let _ = tokio::time::timeout(tick, progress.changed()).await;
 	}

@@ -8,7 +8,7 @@ use arion_grid::{
 };
 use arion_relay::{admission::Admission, config::Config, server::Relay};
 use bytes::Bytes;
-use hippius_primitives::{NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId};
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 use tokio::{
 	io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -118,9 +118,14 @@ fn two() -> Two {
 }
 
 impl ShardService for Two {
+	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
+		Err(ServiceError::refused("read only"))
+	}
+
 	fn put(
 		&self,
 		_: NodeKey,
+		_: SignedPermit,
 		_: ShardMeta,
 		_: Bytes,
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
