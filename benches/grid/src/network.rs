@@ -1,6 +1,9 @@
 //! A gateway in this process over the miners, and the objects stored through it.
 
-use crate::{failed, miners::Miners};
+use crate::{
+	failed,
+	miners::{Miners, GENESIS},
+};
 use arion_gateway::{
 	catalog::Catalog, cluster::Cluster, config::Config, run::grid_config, Address, Gateway, Label,
 	Object,
