@@ -48,6 +48,8 @@ pub struct Service {
 	/// Requests taken by a miner that stalls, and how many of them were cancelled.
 	pub stalled: AtomicUsize,
 	pub cancelled: watch::Sender<usize>,
+	/// Removed when the last store in it has closed; while one still writes, it could not be.
+	_network: Arc<tempfile::TempDir>,
 }
 
 /// Counts when the request it belongs to is dropped.
@@ -166,14 +168,14 @@ pub struct Miner {
 /// The whole network. Node `i` is in zone `i / 5`, family `i % 10`.
 pub struct Network {
 	pub miners: Vec<Miner>,
-	folder: tempfile::TempDir,
+	folder: Arc<tempfile::TempDir>,
 }
 
 impl Network {
 	pub fn start() -> Self {
-		let folder = tempfile::tempdir().unwrap();
+		let folder = Arc::new(tempfile::tempdir().unwrap());
 		let miners = (0..MINERS)
-			.map(|index| Miner::start(index, folder.path().join(format!("m{index}"))))
+			.map(|index| Miner::start(index, &folder))
 			.collect();
 		Self { miners, folder }
 	}
@@ -282,7 +284,8 @@ impl Network {
 }
 
 impl Miner {
-	fn start(index: u32, folder: PathBuf) -> Self {
+	fn start(index: u32, network: &Arc<tempfile::TempDir>) -> Self {
+		let folder = network.path().join(format!("m{index}"));
 		let mut config = StoreConfig::new(64 << 20);
 		config.volume_size = 16 << 20;
 		std::fs::create_dir_all(&folder).unwrap();
@@ -294,6 +297,7 @@ impl Miner {
 			puts: AtomicUsize::new(0),
 			stalled: AtomicUsize::new(0),
 			cancelled: watch::Sender::new(0),
+			_network: network.clone(),
 		});
 		grid.serve(service.clone()).unwrap();
 		let node = Node {
