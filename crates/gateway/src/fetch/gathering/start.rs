@@ -153,7 +153,12 @@ impl Gathering<'_> {
 		}
 		let pool = self.pool();
 		let slack = self.fetcher.patience / TIE_SHARE;
-		let picked = pick(pool, missing, slack, &mut self.fetcher.shared().rng);
+		let rng = &mut self.fetcher.shared().rng.fork();
+		let mut picked = pick(pool.clone(), missing, slack, rng);
+		if picked.iter().any(|other| other.standing >= Standing::Slow) {
+			// Most of these will not answer: one after the other would take too long.
+			picked = pick(pool, missing.max(DATA_SHARDS), slack, rng);
+		}
 		for candidate in &picked {
 			self.start(candidate.place, self.range(), Role::Counted);
 		}
