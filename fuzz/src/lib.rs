@@ -56,6 +56,12 @@ mod service {
 	}
 }
 
+/// What `wire.rs` takes from its crate's `listing` module.
+mod listing {
+	/// As `arion_grid::MAX_LISTED`.
+	pub const MAX_LISTED: usize = 1024;
+}
+
 // These decoders are private to their crate, so their file is compiled here too.
 #[allow(dead_code, unreachable_pub, clippy::all)]
 #[path = "../../crates/grid/src/wire.rs"]
