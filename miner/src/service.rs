@@ -191,28 +191,43 @@ impl ShardService for MinerService {
 				self.metrics.add(|m| &m.permits_refused, 1);
 			})?;
 			self.permits.check_room()?;
-			let (permit, issuer) = (change.permit.clone(), change.issuer);
+			let (stripe, issuer) = (change.permit.stripe, change.issuer);
+			let restore = change.permit.change == Change::Restore;
 			let used = self.permits.is_used(&change, EVERY_SLOT);
+			let look = move |store: &StoreSet| store.holdings(&stripe, restore);
+			let holdings = self.blocking(look).await?;
+			let there = holdings.len();
+			let ours: Vec<ShardMeta> = holdings
+				.into_iter()
+				.filter(|held| held.tag.is_some_and(|tag| tag.issuer == issuer))
+				.map(|held| held.meta)
+				.collect();
+			let found = ours.len();
+			if !used && !restore && found > 0 {
+				// Before the shards go, or repair would bring them back.
+				ours.iter().for_each(|meta| self.repair.stored(meta));
+				self.repair.deleted(stripe).await.map_err(|error| {
+					tracing::error!(%error, "a deletion cannot be noted");
+					ServiceError::internal("the node cannot note the deletion")
+				})?;
+			}
+			let repair = self.repair.clone();
 			let job = move |store: &StoreSet| {
-				let restore = permit.change == Change::Restore;
-				let there = store.holdings(&permit.stripe, restore)?;
-				let ours = there
-					.iter()
-					.filter(|held| held.tag.is_some_and(|tag| tag.issuer == issuer));
-				let shards: Vec<ShardId> = ours.filter_map(|held| held.meta.shard()).collect();
 				let mut changed = 0;
-				if !used {
-					for shard in &shards {
-						let (key, stripe) = ((*shard).into(), Some(&permit.stripe));
-						changed += match restore {
-							true => store.restore(&key, stripe)?,
-							false => store.delete(&key, stripe)?,
-						};
+				for meta in ours.iter().filter(|_| !used) {
+					let Some(shard) = meta.shard() else { continue };
+					let key = shard.into();
+					changed += match restore {
+						true => store.restore(&key, Some(&stripe))?,
+						false => store.delete(&key, Some(&stripe))?,
+					};
+					if restore {
+						repair.stored(meta);
 					}
 				}
-				Ok((there.len(), shards.len(), changed))
+				Ok(changed)
 			};
-			match self.blocking(job).await? {
+			match (there, found, self.blocking(job).await?) {
 				(there, 0, _) if there > 0 => Err(ServiceError::refused(
 					"only the issuer that let the shards be stored can have this done",
 				)),

@@ -242,7 +242,17 @@ async fn a_permit_is_good_once_and_only_its_issuer_deletes() {
 		peer.restore(&delete).await,
 		Err(GridError::BadRequest { .. })
 	));
+	let map = ClusterMap::decode_checked(&update(1, key).map).unwrap();
+	let pg = map.pg_of(&stripe);
+	// What others rebuild their shards by, and this node its own.
+	let listed = || async {
+		let list = peer.inventory(pg, None, 100).await.unwrap();
+		list.stripes.iter().any(|listed| listed.stripe == stripe)
+	};
+	assert!(listed().await);
 	assert_eq!(peer.delete(&delete).await.unwrap(), 1);
+	assert!(!listed().await);
+	assert!(daemon.repair().was_deleted(stripe).await.unwrap());
 	assert!(peer.get(id, 1 << 20).await.unwrap_err().is_not_found());
 	// Asked twice, as after a lost answer: nothing more to do.
 	assert_eq!(peer.delete(&delete).await.unwrap(), 0);
@@ -256,6 +266,8 @@ async fn a_permit_is_good_once_and_only_its_issuer_deletes() {
 	assert_refused(theirs.restore(&foreign).await, "only the issuer");
 	let restore = change(&gateway, Change::Restore, stripe, 2);
 	assert_eq!(peer.restore(&restore).await.unwrap(), 1);
+	assert!(listed().await);
+	assert!(!daemon.repair().was_deleted(stripe).await.unwrap());
 	assert_eq!(peer.get(id, 1 << 20).await.unwrap(), bytes);
 	// And the permit that deleted it does not delete it again.
 	assert_refused(peer.delete(&delete).await, "used before");

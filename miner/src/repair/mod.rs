@@ -230,6 +230,16 @@ impl Repair {
 		Ok(noted.await??)
 	}
 
+	/// Whether this node had shards of a stripe that the owner had deleted, and has none now.
+	pub async fn was_deleted(&self, stripe: StripeId) -> Result<bool, MinerError> {
+		let rows = self
+			.shared
+			.blocking(move |shared| shared.index.of_stripe(&stripe))
+			.await??;
+		let deleted = |row: &index::Row| row.mark == index::Mark::Deleted;
+		Ok(!rows.is_empty() && rows.iter().all(deleted))
+	}
+
 	/// What this node holds of a placement group, for a peer.
 	pub async fn inventory(
 		&self,
