@@ -106,6 +106,7 @@ impl Miners {
 			key: miner.key,
 			addresses: vec![miner.listen],
 			relays: Vec::new(),
+			next_key: None,
 		};
 		self.miners.iter().enumerate().map(node).collect()
 	}

@@ -70,6 +70,8 @@ pub struct Node {
 	pub index: NodeIndex,
 	/// The key it proves on the wire.
 	pub key: NodeKey,
+	/// The key it may prove as well, while its key is being replaced.
+	pub next_key: Option<NodeKey>,
 	/// Where it serves over UDP, best first.
 	pub addresses: Vec<SocketAddr>,
 	/// The relays it can be reached through.
@@ -97,6 +99,7 @@ impl From<&NodeRecord> for Node {
 		Self {
 			index: record.index,
 			key: record.key,
+			next_key: record.next_key,
 			addresses: direct,
 			relays,
 		}

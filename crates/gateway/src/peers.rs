@@ -62,7 +62,7 @@ impl Peers {
 
 	/// The way to a node.
 	pub fn peer(&self, node: &Node) -> Peer {
-		self.grid.peer(node.key, node.reach())
+		self.grid.peer(node.key, node.reach()).or_key(node.next_key)
 	}
 
 	/// How a node stands now.

@@ -313,6 +313,37 @@ async fn stalled_miners_are_passed_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn miners_that_replace_their_keys_stay_readable() {
+	let mut network = Network::start();
+	let cluster = network.cluster();
+	let gateway = network.gateway_of("a", cluster.clone(), Config::default());
+	let bytes = content(3 * MIB, 9);
+	let stored = put(&gateway, &bytes, "").await.unwrap();
+	gateway.settled().await;
+	// All others are gone, so every read needs ten of these.
+	network.stop(12..30).await;
+	let next = |index: u32| identity(100 + index).node_key();
+	let mut nodes = network.nodes();
+	nodes.truncate(12);
+	for node in &mut nodes {
+		node.next_key = Some(next(node.index));
+	}
+	cluster.set_nodes(nodes.clone());
+	assert!(get(&gateway, &stored).await.unwrap() == bytes);
+	for index in 0..12 {
+		network.replace_key(index, identity(100 + index));
+	}
+	assert!(get(&gateway, &stored).await.unwrap() == bytes);
+	// The chain has the new keys alone.
+	for node in &mut nodes {
+		node.key = next(node.index);
+		node.next_key = None;
+	}
+	cluster.set_nodes(nodes);
+	assert!(get(&gateway, &stored).await.unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_map_nothing_is_promised() {
 	let network = Network::start();
 	let gateway = network.gateway_of("a", Arc::new(Cluster::default()), Config::default());

@@ -107,7 +107,7 @@ impl Net {
 		if !self.serves(node) {
 			return Err(Unanswered::Down(node));
 		}
-		let peer = grid.peer(record.key, reach(record));
+		let peer = grid.peer(record.key, reach(record)).or_key(record.next_key);
 		match timeout(patience, question(peer.clone())).await {
 			Ok(Ok(answer)) => {
 				self.note(node, None);

@@ -259,6 +259,14 @@ impl Network {
 		}
 	}
 
+	/// Has a miner show another key, and ends what was made under the old one.
+	pub fn replace_key(&self, index: u32, next: Arc<Identity>) {
+		let miner = &self.miners[index as usize];
+		let grid = miner.grid.as_ref().unwrap();
+		grid.set_identity(next).unwrap();
+		grid.retire(&miner.node.key);
+	}
+
 	/// Starts a stopped miner again: same key, same address, same store.
 	pub async fn restart(&mut self, index: usize) {
 		let miner = &mut self.miners[index];
@@ -305,6 +313,7 @@ impl Miner {
 			key: grid.node_key(),
 			addresses: vec![grid.local_addr()],
 			relays: Vec::new(),
+			next_key: None,
 		};
 		Self {
 			grid: Some(grid),
@@ -335,7 +344,7 @@ impl Miner {
 	}
 }
 
-fn identity(index: u32) -> Arc<Identity> {
+pub fn identity(index: u32) -> Arc<Identity> {
 	let seed = [u8::try_from(index).unwrap() + 1; 32];
 	Arc::new(Identity::from_seed(&seed).unwrap())
 }

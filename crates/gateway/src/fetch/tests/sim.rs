@@ -320,6 +320,7 @@ fn node(index: NodeIndex) -> Node {
 		key: key(index),
 		addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
 		relays: Vec::new(),
+		next_key: None,
 	}
 }
 
