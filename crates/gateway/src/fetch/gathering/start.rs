@@ -20,6 +20,9 @@ const TIE_SHARE: u32 = 10;
 /// its bytes.
 const RANGE_PATIENCE: u32 = 2;
 
+/// So many miners that fall silent during one read are no accident: more will be.
+const MANY_SILENT: usize = 3;
+
 impl Gathering<'_> {
 	pub(super) fn begin(&mut self) {
 		let standing = |place: &Place| self.fetcher.peers.standing(&place.node.key);
@@ -155,9 +158,15 @@ impl Gathering<'_> {
 		let slack = self.fetcher.patience / TIE_SHARE;
 		let rng = &mut self.fetcher.shared().rng.fork();
 		let mut picked = pick(pool.clone(), missing, slack, rng);
-		if picked.iter().any(|other| other.standing >= Standing::Slow) {
-			// Most of these will not answer: one after the other would take too long.
-			picked = pick(pool, missing.max(DATA_SHARDS), slack, rng);
+		let doubtful = picked.iter().any(|other| other.standing >= Standing::Slow);
+		// Where most will not answer, one after the other would take too long.
+		let at_once = match self.silent.len() >= MANY_SILENT {
+			true => TOTAL_SHARDS,
+			false if doubtful => DATA_SHARDS,
+			false => 0,
+		};
+		if at_once > missing {
+			picked = pick(pool, at_once, slack, rng);
 		}
 		for candidate in &picked {
 			self.start(candidate.place, self.range(), Role::Counted);

@@ -72,6 +72,16 @@ async fn with_five_of_thirty_stalled_reads_stay_fast_and_cheap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn twenty_that_fall_silent_are_got_over_in_two_rounds() {
+	let mut world = World::new(|_| {});
+	let wanted = world.stripe();
+	world.set(0..20, Manner::StallsAfter(0));
+	// Ten are asked, then all others, as most of those are silent.
+	let took = world.read(&wanted).await;
+	assert!(took <= world.fetcher.patience * 6, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_that_stall_half_way_are_noticed_too() {
 	let mut world = World::new(|_| {});
 	world.read_many(20).await;
