@@ -91,6 +91,7 @@ impl Miners {
 			map: map(),
 		};
 		this.hand_over_map().await?;
+		this.settled().await?;
 		Ok(this)
 	}
 
@@ -148,6 +149,30 @@ impl Miners {
 			}
 		}
 		Ok(volumes)
+	}
+
+	/// Waits until all have asked each other what of the new map they lack: that is work of its own.
+	async fn settled(&self) -> Result<(), BenchError> {
+		let client = reqwest::Client::new();
+		let mut ticks = tokio::time::interval(Duration::from_millis(200));
+		for miner in &self.miners {
+			let token = fs::read_to_string(miner.folder.join("control.token"));
+			let token = token.map_err(failed("control.token"))?;
+			loop {
+				ticks.tick().await;
+				let request = client.get(format!("http://{}/v1/status", miner.control));
+				let answer = request.bearer_auth(token.trim()).send().await;
+				let text = answer.map_err(failed("status"))?.text().await;
+				let status: serde_json::Value =
+					serde_json::from_str(&text.map_err(failed("status"))?)
+						.map_err(failed("status"))?;
+				let repair = &status["repair"];
+				if repair["epoch"] == self.map.epoch && repair["open"] == 0 {
+					break;
+				}
+			}
+		}
+		Ok(())
 	}
 
 	/// As a full node's worker would.
