@@ -12,7 +12,7 @@ use sc_cli::SubstrateCli;
 use sc_client_api::{Backend, BlockchainEvents, UsageProvider};
 use sc_network::Litep2pNetworkBackend;
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-use std::{path::Path, time::Duration};
+use std::{fs::File, path::Path, time::Duration};
 use tokio::runtime::Runtime;
 
 /// Far more than a slow machine needs; only a node that hangs meets it.
@@ -59,10 +59,13 @@ fn finalised(runtime: &Runtime, node: &NodeHandle, number: u32) -> u32 {
 	})
 }
 
-/// Stops the node and waits until nothing of it is left.
-fn stop(runtime: Runtime, node: NodeHandle) {
+/// Stops the node and waits until nothing of it is left: offchain workers run on threads of their own,
+/// which the runtime's end does not wait for, and one in the middle of its work keeps the database open.
+fn stop(runtime: Runtime, node: NodeHandle, base_path: &Path) {
 	drop(node);
 	runtime.shutdown_timeout(PATIENCE);
+	let lock = base_path.join("chains/hippius_dev/paritydb/full/lock");
+	File::open(lock).unwrap().lock().unwrap();
 }
 
 fn query(runtime: &Runtime, node: &NodeHandle, method: &str) -> serde_json::Value {
@@ -127,7 +130,7 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 	let properties = query(&runtime, &node, "system_properties");
 	assert_eq!(properties["tokenDecimals"], 9);
 	assert_eq!(properties["ss58Format"], 42);
-	stop(runtime, node);
+	stop(runtime, node, dir.path());
 
 	let runtime = Runtime::new().unwrap();
 	let node = start(&runtime, dir.path(), Options::default());
@@ -138,5 +141,5 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 		"an earlier run's daemons are forgotten"
 	);
 	finalised(&runtime, &node, before + 1);
-	stop(runtime, node);
+	stop(runtime, node, dir.path());
 }
