@@ -114,6 +114,27 @@ fn unsigned_transfers_are_refused() {
 }
 
 #[test]
+fn nobody_fills_a_block_by_declaring_a_huge_proof() {
+	externalities(genesis::LOCAL).execute_with(|| {
+		let mut chain = Chain::new();
+		let greedy = pallet_multisig::Call::as_multi {
+			threshold: 2,
+			other_signatories: vec![account("Bob")],
+			maybe_timepoint: None,
+			call: Box::new(transfer(&account("Eve"), 1)),
+			max_weight: Weight::from_parts(0, u64::MAX / 2),
+		};
+		let modest = signed(&pair("Dave"), transfer(&account("Eve"), units::ALPHA));
+		let results = chain.block(vec![signed(&pair("Alice"), greedy), modest]);
+		assert_eq!(
+			results[0],
+			Err(InvalidTransaction::ExhaustsResources.into())
+		);
+		assert_eq!(results[1], Ok(Ok(())));
+	});
+}
+
+#[test]
 fn bytes_that_are_no_transaction_do_not_decode() {
 	for bytes in [&[][..], &[0], &[0xff; 64], &[4, 0x84]] {
 		assert!(UncheckedExtrinsic::decode_all(&mut &bytes[..]).is_err());

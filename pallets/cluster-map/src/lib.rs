@@ -14,7 +14,7 @@ mod epochs;
 mod ids;
 pub mod offchain;
 mod read;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 mod types;
 pub mod weights;

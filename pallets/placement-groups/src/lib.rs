@@ -11,7 +11,7 @@ pub use types::PlacementError;
 pub mod oracle;
 mod placement;
 pub mod runtime_api;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 mod types;
 

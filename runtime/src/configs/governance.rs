@@ -128,6 +128,9 @@ pub mod dynamic_params {
 	}
 }
 
+/// Most that [`ItemDeposit`] asks, whatever the council sets: pallets multiply it by counts, unchecked.
+const MAX_ITEM_DEPOSIT: Balance = 1_000_000_000 * units::ALPHA;
+
 /// The deposit for `ITEMS` entries with `BYTES` bytes in the chain's state.
 pub struct ItemDeposit<const ITEMS: u32, const BYTES: u32>(PhantomData<()>);
 
@@ -135,7 +138,8 @@ impl<const ITEMS: u32, const BYTES: u32> Get<Balance> for ItemDeposit<ITEMS, BYT
 	fn get() -> Balance {
 		use dynamic_params::storage_price::{PerByte, PerItem};
 		let items = Balance::from(ITEMS).saturating_mul(PerItem::get());
-		items.saturating_add(Balance::from(BYTES).saturating_mul(PerByte::get()))
+		let bytes = Balance::from(BYTES).saturating_mul(PerByte::get());
+		items.saturating_add(bytes).min(MAX_ITEM_DEPOSIT)
 	}
 }
 

@@ -8,6 +8,7 @@ use crate::*;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
 	derive_impl,
+	dispatch::DispatchClass,
 	migrations::FreezeChainOnFailedMigration,
 	parameter_types,
 	traits::{
@@ -29,14 +30,30 @@ use sp_runtime::{
 /// Share of a block that ordinary transactions may fill.
 const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 
+/// Most bytes of state proof a transaction may declare.
+const MAX_DECLARED_PROOF: u64 = 1 << 32;
+
 parameter_types! {
 	pub const Version: sp_version::RuntimeVersion = VERSION;
 	pub const SS58Prefix: u16 = hippius_primitives::SS58_PREFIX;
 	pub const BlockHashCount: BlockNumber = 4_096;
-	pub RuntimeBlockWeights: BlockWeights = BlockWeights::with_sensible_defaults(
+	pub RuntimeBlockWeights: BlockWeights = block_weights();
+}
+
+/// Two seconds of work. Nobody needs a proof of this chain's state, so a block has no limit of it; but
+/// each transaction has, or one that declares some exabytes (`with_weight` and `as_multi` let their
+/// caller say how much) would fill the block for the fee of a few microseconds.
+fn block_weights() -> BlockWeights {
+	let mut weights = BlockWeights::with_sensible_defaults(
 		Weight::from_parts(2 * WEIGHT_REF_TIME_PER_SECOND, u64::MAX),
 		NORMAL_DISPATCH_RATIO,
 	);
+	for class in [DispatchClass::Normal, DispatchClass::Operational] {
+		let limits = weights.per_class.get_mut(class);
+		let most = limits.max_extrinsic.or(limits.max_total);
+		limits.max_extrinsic = most.map(|most| most.set_proof_size(MAX_DECLARED_PROOF));
+	}
+	weights
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]

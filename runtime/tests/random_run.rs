@@ -1,0 +1,148 @@
+//! A long random run of the whole runtime: any call by anyone, and miners' lives with sound proofs.
+//! Nothing panics, and what each pallet says must always hold does hold.
+//!
+//! `HIPPIUS_RANDOM_EXTRINSICS` and `HIPPIUS_RANDOM_SEED` make it longer or another.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod random {
+	pub(crate) mod known;
+	pub(crate) mod values;
+}
+
+use common::{externalities, pair, signed, Chain};
+use fastrand::Rng;
+use frame_support::{storage::transactional::with_transaction_unchecked, traits::fungible::Mutate};
+use hippius_runtime::*;
+use random::{
+	known::{pairs, Known},
+	values::Values,
+};
+use sp_core::{sr25519, Pair as _};
+use sp_runtime::{ApplyExtrinsicResult, TransactionOutcome};
+use std::collections::BTreeMap;
+
+/// Extrinsics of a run.
+const EXTRINSICS: u64 = 100_000;
+/// Most extrinsics offered to one block.
+const PER_BLOCK: usize = 80;
+/// How many of the senders, the first ones, are the network's validators.
+const VALIDATORS: usize = 3;
+/// Blocks between two looks at the whole state.
+const BLOCKS_PER_CHECK: u32 = 20;
+
+fn setting(name: &str, default: u64) -> u64 {
+	std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// What must hold after every block.
+fn check_state() {
+	Registry::do_try_state().unwrap();
+	ClusterMap::do_try_state().unwrap();
+	PlacementGroups::do_try_state().unwrap();
+}
+
+/// One extrinsic, as somebody might send it.
+fn extrinsic(
+	rng: &mut Rng,
+	values: &Values,
+	known: &mut Known,
+	senders: &[sr25519::Pair],
+) -> Option<UncheckedExtrinsic> {
+	let sender = &senders[rng.usize(..senders.len())];
+	Some(match rng.u16(..1000) {
+		// Root, seldom: what it sets stays for long.
+		0..=3 => {
+			let call = Box::new(values.root_call(rng, known)?);
+			signed(&pair("Alice"), pallet_sudo::Call::sudo { call })
+		}
+		4..=30 => UncheckedExtrinsic::new_bare(values.bare_call(rng, known)?),
+		31..=60 => {
+			UncheckedExtrinsic::new_transaction(values.bare_call(rng, known)?, plain_extension(0))
+		}
+		61..=500 => {
+			let call = known.operator(rng, sender);
+			signed(sender, call)
+		}
+		_ => {
+			// The validators stay: without them every block is a session's last and full.
+			let sender = &senders[rng.usize(VALIDATORS..senders.len())];
+			signed(sender, values.call(rng, known)?)
+		}
+	})
+}
+
+/// As a block's author does it: what is refused leaves nothing behind.
+fn apply(extrinsic: UncheckedExtrinsic) -> ApplyExtrinsicResult {
+	with_transaction_unchecked(|| match Executive::apply_extrinsic(extrinsic) {
+		Ok(result) => TransactionOutcome::Commit(Ok(result)),
+		Err(refused) => TransactionOutcome::Rollback(Err(refused)),
+	})
+}
+
+/// Nobody is out of the game for long: money comes from outside.
+fn refill(senders: &[sr25519::Pair]) {
+	for sender in senders {
+		let account = AccountId::from(sender.public());
+		if Balances::free_balance(&account) < 1_000 * units::ALPHA {
+			Balances::mint_into(&account, 20_000 * units::ALPHA).unwrap();
+		}
+	}
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+	succeeded: u64,
+	failed: u64,
+	/// By reason.
+	refused: BTreeMap<String, u64>,
+}
+
+impl Seen {
+	fn total(&self) -> u64 {
+		self.succeeded + self.failed + self.refused.values().sum::<u64>()
+	}
+}
+
+#[test]
+fn a_long_random_run_breaks_nothing() {
+	let extrinsics = setting("HIPPIUS_RANDOM_EXTRINSICS", EXTRINSICS);
+	let seed = setting("HIPPIUS_RANDOM_SEED", 1);
+	let mut rng = Rng::with_seed(seed);
+	let values = Values::new();
+	let senders = pairs();
+	let mut known = Known::default();
+	let mut chain = Chain::new();
+	let mut seen = Seen::default();
+
+	let mut ext = externalities(genesis::LOCAL);
+	let mut blocks = 0;
+	while seen.total() < extrinsics {
+		ext.execute_with(|| {
+			chain.open();
+			known.refresh();
+			refill(&senders);
+			for _ in 0..rng.usize(..PER_BLOCK) {
+				let Some(extrinsic) = extrinsic(&mut rng, &values, &mut known, &senders) else {
+					continue;
+				};
+				match apply(extrinsic) {
+					Ok(Ok(())) => seen.succeeded += 1,
+					Ok(Err(_)) => seen.failed += 1,
+					Err(error) => *seen.refused.entry(format!("{error:?}")).or_default() += 1,
+				}
+			}
+			chain.close();
+			blocks += 1;
+			if blocks % BLOCKS_PER_CHECK == 0 {
+				check_state();
+			}
+		});
+		ext.commit_all().unwrap();
+	}
+	ext.execute_with(check_state);
+	println!("seed {seed}, {blocks} blocks: {seen:?}");
+	// A run in which nothing works shows nothing.
+	assert!(seen.succeeded > extrinsics / 20, "{seen:?}");
+	assert!(seen.failed > extrinsics / 20, "{seen:?}");
+}
