@@ -10,6 +10,7 @@ use bytes::Bytes;
 use codec::{Decode, Encode};
 use futures_util::future::BoxFuture;
 use hippius_primitives::{
+	heartbeat::SignedBeat,
 	permit::{SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt},
 	NodeKey, Pg, ShardId, ShardMeta, StripeId,
@@ -239,6 +240,12 @@ pub trait ShardService: Send + Sync + 'static {
 	) -> BoxFuture<'_, Result<Listing, ServiceError>> {
 		let _ = (peer, pg, after, limit);
 		Box::pin(async { Err(ServiceError::refused("this node lists no stripes")) })
+	}
+
+	/// A node says that it is there. By default refused: only collectors listen.
+	fn beat(&self, peer: NodeKey, beat: SignedBeat) -> Result<(), ServiceError> {
+		let _ = (peer, beat);
+		Err(ServiceError::refused("this node collects no heartbeats"))
 	}
 
 	/// The peer holds the shard of a slot of this stripe that is this node's now; whether this node

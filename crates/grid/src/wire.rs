@@ -15,6 +15,7 @@
 //! | `Doubt { shard }` | | `Noted` | |
 //! | `Inventory { pg, after, limit }` | | `Inventory { count, .. }` | `count` entries of 36 bytes |
 //! | `Offer { stripe }` | | `Offered { taken }` | |
+//! | `Beat(beat)` | | `Noted` | |
 //!
 //! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
 //! of them by itself. No groups given means all.
@@ -27,6 +28,7 @@ use arion_storage_proof::GROUP_LEN;
 use codec::{Decode, DecodeAll, Encode};
 use hippius_primitives::{
 	coding::SHARD_LEN,
+	heartbeat::SignedBeat,
 	permit::{SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt, MAX_RECEIPT_STRIPES},
 	NodeAddress, Pg, ShardId, ShardMeta, StripeId,
@@ -173,6 +175,9 @@ pub(crate) enum Request {
 	/// The sender holds the shard of a slot that is the receiver's now.
 	#[codec(index = 31)]
 	Offer { stripe: StripeId },
+	/// The sender, or whose beat it brings, is there. For collectors.
+	#[codec(index = 50)]
+	Beat(Box<SignedBeat>),
 }
 
 /// What a node answers.

@@ -9,7 +9,7 @@ use crate::{
 	GridError,
 };
 use bytes::Bytes;
-use hippius_primitives::{Pg, StripeId};
+use hippius_primitives::{heartbeat::SignedBeat, Pg, StripeId};
 
 impl Peer {
 	/// A page of the stripes of a placement group of which the node says that it holds shards: at
@@ -56,6 +56,19 @@ impl Peer {
 	pub async fn offer(&self, stripe: StripeId) -> Result<bool, GridError> {
 		let request = Request::Offer { stripe };
 		repeated!(self, link => self.offer_once(&link, &request))
+	}
+
+	/// Tells a collector that a node is there.
+	pub async fn beat(&self, beat: &SignedBeat) -> Result<(), GridError> {
+		let request = Request::Beat(Box::new(beat.clone()));
+		repeated!(self, link => self.beat_once(&link, &request))
+	}
+
+	async fn beat_once(&self, link: &Link, request: &Request) -> Result<(), GridError> {
+		match self.ask(link, request, Bytes::new()).await? {
+			(Response::Noted, mut recv) => self.end(link, &mut recv).await,
+			(other, _) => Err(self.unexpected(link, &other)),
+		}
 	}
 
 	async fn offer_once(&self, link: &Link, request: &Request) -> Result<bool, GridError> {

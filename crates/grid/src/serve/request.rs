@@ -174,6 +174,10 @@ impl Server {
 					.await
 			}
 			Request::Offer { stripe } => self.offer(peer, stripe, sender).await,
+			Request::Beat(beat) => {
+				self.service.beat(peer, *beat)?;
+				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)
+			}
 			Request::Observe => {
 				let answer = observe::answer(address);
 				let answer = answer.ok_or_else(|| Fault::bad("you come through a relay"))?;
