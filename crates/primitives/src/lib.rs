@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod coding;
 pub mod daemon;
+pub mod heartbeat;
 pub mod id;
 pub mod net;
 pub mod permit;

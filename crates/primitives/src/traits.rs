@@ -1,7 +1,9 @@
 //! Seams between pallets: each is one trait, and `()` implements it.
 
-use crate::{registration::NodeRecord, Epoch, NodeIndex};
+use crate::{heartbeat::PAGE_NODES, registration::NodeRecord, Epoch, NodeIndex, Pg};
 use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
 
 /// Read access to the registered nodes.
 pub trait NodeRegistry {
@@ -11,6 +13,41 @@ pub trait NodeRegistry {
 	fn nodes_from(from: NodeIndex, limit: u32) -> Vec<NodeRecord>;
 	/// Changes whenever anything that the cluster map depends on changes.
 	fn revision() -> u64;
+	/// The number after the greatest one given out.
+	fn end() -> NodeIndex {
+		let mut end: NodeIndex = 0;
+		while let Some(last) = Self::nodes_from(end, PAGE_NODES).last() {
+			end = last.index.saturating_add(1);
+		}
+		end
+	}
+	/// How many nodes are registered.
+	fn count() -> u32 {
+		let (mut count, mut from) = (0u32, 0);
+		loop {
+			let page = Self::nodes_from(from, PAGE_NODES);
+			let Some(last) = page.last() else {
+				return count;
+			};
+			from = last.index.saturating_add(1);
+			count = count.saturating_add(page.len() as u32);
+		}
+	}
+	/// Which of the numbers from `page` * 256 on are registered: bit `i % 64` of word `i / 64` stands
+	/// for the page's number `i`.
+	fn live(page: u32) -> [u64; 4] {
+		let mut bits = [0u64; 4];
+		let Some(first) = page.checked_mul(PAGE_NODES) else {
+			return bits;
+		};
+		for node in Self::nodes_from(first, PAGE_NODES) {
+			let place = node.index.saturating_sub(first);
+			if let Some(word) = bits.get_mut((place / 64) as usize) {
+				*word |= 1 << (place % 64);
+			}
+		}
+		bits
+	}
 }
 
 impl NodeRegistry for () {
@@ -56,5 +93,144 @@ pub trait Zones {
 impl Zones for () {
 	fn exists(_: u8) -> bool {
 		true
+	}
+}
+
+/// What heartbeats say of a node now.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub enum LivenessState {
+	/// Seen by its collectors in the last window that had a quorum.
+	#[codec(index = 0)]
+	Up,
+	/// Missed at least one window.
+	#[codec(index = 1)]
+	Silent,
+	/// Missed so many windows that it counts as down.
+	#[codec(index = 2)]
+	Down {
+		/// Block at which the first missed window began.
+		since: u32,
+	},
+	/// Announced its absence.
+	#[codec(index = 3)]
+	Maintenance {
+		/// Block from which on it should be back.
+		until: u32,
+	},
+	/// Not yet judged.
+	#[codec(index = 4)]
+	Unknown,
+}
+
+/// What heartbeats say of nodes. Implemented by heartbeats, used by audits, ranking and cluster-map.
+pub trait Liveness {
+	/// How a node is doing.
+	fn liveness(node: NodeIndex) -> LivenessState;
+	/// Beats seen in the last 30 days, and those that were due in windows that count. `None` for a
+	/// node not yet judged.
+	fn uptime(node: NodeIndex) -> Option<(u32, u32)>;
+	/// Whether a node is silent so long that others shall get its data.
+	fn is_out(_: NodeIndex) -> bool {
+		false
+	}
+	/// Changes whenever a node goes out or comes back.
+	fn out_revision() -> u64 {
+		0
+	}
+}
+
+impl Liveness for () {
+	fn liveness(_: NodeIndex) -> LivenessState {
+		LivenessState::Unknown
+	}
+	fn uptime(_: NodeIndex) -> Option<(u32, u32)> {
+		None
+	}
+}
+
+/// What audits tell. Implemented by ranking.
+pub trait AuditOutcomes {
+	/// A node passed or failed an audit.
+	fn audited(node: NodeIndex, passed: bool);
+	/// How a node stands: passed and failed (in units of 2^-20 audits, older ones weighing less), and
+	/// how many samples there were in all.
+	fn stood(node: NodeIndex) -> Option<(u64, u64, u32)>;
+	/// Forgets a node's record, as at its eviction.
+	fn forget(node: NodeIndex);
+}
+
+impl AuditOutcomes for () {
+	fn audited(_: NodeIndex, _: bool) {}
+	fn stood(_: NodeIndex) -> Option<(u64, u64, u32)> {
+		None
+	}
+	fn forget(_: NodeIndex) {}
+}
+
+/// Current scores. Implemented by ranking, used by cluster-map and audits.
+pub trait NodeScores {
+	/// A node's score, 2^30 for the full one. `None` where nodes are not scored.
+	fn score(node: NodeIndex) -> Option<u32>;
+	/// Changes whenever scores were fixed anew or a node's score became 0.
+	fn revision() -> u64 {
+		0
+	}
+}
+
+impl NodeScores for () {
+	fn score(_: NodeIndex) -> Option<u32> {
+		None
+	}
+}
+
+/// What stands behind a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backing {
+	/// Held as its stake.
+	pub stake: u128,
+	/// To be held for the bytes it has.
+	pub required: u128,
+	/// Whether it is jailed.
+	pub jailed: bool,
+}
+
+/// Money and freedom of nodes, as ranking sees them.
+pub trait NodeBacking {
+	/// What stands behind a node that holds `bytes`; `None` for a node that does not exist.
+	fn backing(node: NodeIndex, bytes: u64) -> Option<Backing>;
+}
+
+impl NodeBacking for () {
+	fn backing(_: NodeIndex, _: u64) -> Option<Backing> {
+		None
+	}
+}
+
+/// Who holds how much, by placement group.
+pub trait GroupHoldings {
+	/// How many groups there are, numbered from 0.
+	fn groups() -> u32;
+	/// Bytes each slot of a group holds and can be audited for, and who holds each slot; `None` while
+	/// nothing is placed there.
+	fn holdings(pg: Pg) -> Option<(u64, Vec<Option<NodeIndex>>)>;
+}
+
+impl GroupHoldings for () {
+	fn groups() -> u32 {
+		0
+	}
+	fn holdings(_: Pg) -> Option<(u64, Vec<Option<NodeIndex>>)> {
+		None
 	}
 }

@@ -32,6 +32,14 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
+	/// Which of the 256 numbers from `quarter` * 256 on are in use; pages of other pallets are a
+	/// quarter of a page here.
+	pub(crate) fn live_quarter(quarter: u32) -> [u64; 4] {
+		let words = LiveNodes::<T>::get(quarter / 4).unwrap_or_default();
+		let first = (quarter % 4) as usize * 4;
+		core::array::from_fn(|word| words.get(first + word).copied().unwrap_or(0))
+	}
+
 	/// At most `limit` numbers in use from `from` on, ascending. Reads one page per 1024 numbers
 	/// passed, in use or not.
 	pub(crate) fn live_from(from: NodeIndex, limit: u32) -> Vec<NodeIndex> {

@@ -1,6 +1,6 @@
 //! Reading the registry: the view functions' bodies and the seam to other pallets.
 
-use crate::{Config, NodeInfoOf, Nodes, Pallet, Revision};
+use crate::{Config, NextNodeIndex, NodeInfoOf, Nodes, Pallet, Revision};
 use alloc::vec::Vec;
 use hippius_primitives::{
 	registration::{NodeParams, NodeRecord},
@@ -50,5 +50,17 @@ impl<T: Config> NodeRegistry for Pallet<T> {
 
 	fn revision() -> u64 {
 		Revision::<T>::get()
+	}
+
+	fn end() -> NodeIndex {
+		NextNodeIndex::<T>::get()
+	}
+
+	fn count() -> u32 {
+		Nodes::<T>::count()
+	}
+
+	fn live(page: u32) -> [u64; 4] {
+		Self::live_quarter(page)
 	}
 }

@@ -1,0 +1,72 @@
+//! Reading: the view functions' bodies and the seam to other pallets.
+
+use crate::{Config, NodeState, OutRevision, Pages, Pallet, Settings};
+use alloc::vec::Vec;
+use hippius_primitives::{
+	heartbeat::{page_of, Page, Window},
+	traits::{Liveness, LivenessState},
+	NodeIndex,
+};
+
+impl<T: Config> Pallet<T> {
+	/// What is known of a node.
+	pub(crate) fn node_state(node: NodeIndex) -> Option<NodeState> {
+		let (page, place) = page_of(node);
+		Pages::<T>::get(page)?.nodes.get(place).copied().flatten()
+	}
+
+	pub(crate) fn present_window() -> Option<(Window, [u8; 32])> {
+		let (window, open) = Self::open_now(&Settings::<T>::get()?)?;
+		Some((window, open.anchor))
+	}
+
+	pub(crate) fn present_collectors(page: Page) -> Vec<T::CollectorId> {
+		let open = Settings::<T>::get().and_then(|config| Self::open_now(&config));
+		let Some((_, open)) = open else {
+			return Vec::new();
+		};
+		open.collectors(page)
+			.into_iter()
+			.filter_map(|place| open.validators.get(place as usize).cloned())
+			.collect()
+	}
+
+	pub(crate) fn standing_of(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>) {
+		let (Some(config), Some(state)) = (Settings::<T>::get(), Self::node_state(node)) else {
+			return (LivenessState::Unknown, None);
+		};
+		let now = Self::block();
+		let away = state
+			.absence
+			.filter(|absence| absence.from <= now && now < absence.until);
+		let liveness = match (away, state.missed) {
+			(Some(absence), _) => LivenessState::Maintenance {
+				until: absence.until,
+			},
+			(None, 0) if state.due == 0 => LivenessState::Unknown,
+			(None, 0) => LivenessState::Up,
+			(None, missed) if missed < config.down_windows => LivenessState::Silent,
+			(None, _) => LivenessState::Down { since: state.since },
+		};
+		let uptime = (state.due > 0).then_some((state.seen, state.due));
+		(liveness, uptime)
+	}
+}
+
+impl<T: Config> Liveness for Pallet<T> {
+	fn liveness(node: NodeIndex) -> LivenessState {
+		Self::standing_of(node).0
+	}
+
+	fn uptime(node: NodeIndex) -> Option<(u32, u32)> {
+		Self::standing_of(node).1
+	}
+
+	fn is_out(node: NodeIndex) -> bool {
+		Self::node_state(node).is_some_and(|state| state.out)
+	}
+
+	fn out_revision() -> u64 {
+		OutRevision::<T>::get()
+	}
+}
