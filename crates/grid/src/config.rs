@@ -89,6 +89,17 @@ pub struct GridConfig {
 	/// How long a peer's UDP addresses are tried before its relays are tried as well. Default
 	/// 500 ms.
 	pub relay_delay: Duration,
+	/// Whether nodes that are reached through a relay are asked to find a direct way. Default yes.
+	pub punch: bool,
+	/// Whether such a way may lead over this machine's loopback network. For tests. Default no.
+	pub punch_loopback: bool,
+	/// First wait before another attempt to find a direct way to a peer; four times as long each
+	/// time, up to 15 min. Default 10 s.
+	pub punch_retry: Duration,
+	/// A direct connection that was found over a relay is taken for broken after so long a silence,
+	/// if `idle_timeout` is not shorter; it is kept awake three times as often. Default 6 s: less than
+	/// `progress_timeout`, so that a read that hangs goes on through the relay.
+	pub punched_idle: Duration,
 	/// First wait before another attempt to connect to a relay; doubled each time up to 30 s.
 	/// Default 250 ms.
 	pub relay_retry: Duration,
@@ -133,6 +144,10 @@ impl Default for GridConfig {
 			relay_plain: false,
 			relay_delay: Duration::from_millis(500),
 			relay_retry: Duration::from_millis(250),
+			punch: true,
+			punch_loopback: false,
+			punch_retry: Duration::from_secs(10),
+			punched_idle: Duration::from_secs(6),
 		}
 	}
 }
@@ -187,6 +202,8 @@ impl GridConfig {
 			("answer_timeout", self.answer_timeout),
 			("relay_delay", self.relay_delay),
 			("relay_retry", self.relay_retry),
+			("punch_retry", self.punch_retry),
+			("punched_idle", self.punched_idle),
 		];
 		for (setting, value) in waits {
 			if value.is_zero() || value > Duration::from_secs(86_400) {
@@ -241,7 +258,14 @@ impl GridConfig {
 		role: Role,
 		path: PathKind,
 	) -> Result<Arc<TransportConfig>, GridError> {
-		let idle = IdleTimeout::try_from(self.idle_timeout).map_err(|error| GridError::Config {
+		let (idle, keep_alive) = match path.is_opened() {
+			true if self.punched_idle < self.idle_timeout => (
+				self.punched_idle,
+				self.keep_alive.min(self.punched_idle / 3),
+			),
+			_ => (self.idle_timeout, self.keep_alive),
+		};
+		let idle = IdleTimeout::try_from(idle).map_err(|error| GridError::Config {
 			setting: "idle_timeout",
 			reason: error.to_string(),
 		})?;
@@ -261,7 +285,7 @@ impl GridConfig {
 			// Peers we dialled have nothing to ask of us on that connection.
 			Role::Dialer => transport
 				.max_concurrent_bidi_streams(VarInt::from_u32(0))
-				.keep_alive_interval(Some(self.keep_alive)),
+				.keep_alive_interval(Some(keep_alive)),
 			Role::Acceptor => transport.max_concurrent_bidi_streams(self.max_streams.into()),
 		};
 		if path == PathKind::Relayed {

@@ -3,10 +3,11 @@
 use crate::{
 	config::Role,
 	observe::{self, Nat},
-	path::{PathCounts, PathKind, Reach},
+	path::{PathCounts, PathKind, PeerPath, Reach},
 	peer::Peer,
 	pool::{Dialer, Pool},
-	relay::{Hybrid, RelayStatus, Relays},
+	punch::{PunchStats, Puncher},
+	relay::{Hybrid, RelayState, RelayStatus, Relays},
 	serve::{ServeStats, Server},
 	service::ShardService,
 	socket, tls,
@@ -14,7 +15,7 @@ use crate::{
 	wire::code,
 	GridConfig, GridError, Identity,
 };
-use hippius_primitives::NodeKey;
+use hippius_primitives::{NodeKey, RelayAddress};
 use quinn::{
 	crypto::{CryptoError, HmacKey},
 	Endpoint, EndpointConfig, Runtime, ServerConfig, TokioRuntime,
@@ -40,6 +41,7 @@ pub struct Grid {
 	runtime: Handle,
 	pool: Pool,
 	relays: Arc<Relays>,
+	puncher: Arc<Puncher>,
 	nat: watch::Sender<Nat>,
 	server: OnceLock<Arc<Server>>,
 	closing: watch::Sender<bool>,
@@ -80,10 +82,18 @@ impl Grid {
 			runtime.clone(),
 			closing.subscribe(),
 		);
+		let nat = watch::Sender::new(Nat::default());
+		let puncher = Puncher::new(
+			udp.clone(),
+			local,
+			config.punch_loopback,
+			nat.subscribe(),
+			closing.subscribe(),
+		);
 		let endpoint = Endpoint::new_with_abstract_socket(
 			endpoint_config(&identity),
 			None,
-			Arc::new(Hybrid::new(udp, relays.clone())),
+			Arc::new(Hybrid::new(udp, relays.clone(), puncher.clone())),
 			quic,
 		)
 		.map_err(bound)?;
@@ -92,6 +102,8 @@ impl Grid {
 			identity: RwLock::new(identity.clone()),
 			transport: config.transport(Role::Dialer, PathKind::Direct)?,
 			relayed: config.transport(Role::Dialer, PathKind::Relayed)?,
+			punched: config.transport(Role::Dialer, PathKind::Punched)?,
+			puncher: puncher.clone(),
 			relays: relays.clone(),
 			config: config.clone(),
 			runtime: runtime.clone(),
@@ -108,7 +120,8 @@ impl Grid {
 			runtime,
 			pool,
 			relays,
-			nat: watch::Sender::new(Nat::default()),
+			puncher,
+			nat,
 			server,
 			closing,
 		}))
@@ -172,7 +185,10 @@ impl Grid {
 	/// Peers should be on different machines; at most four are asked.
 	pub async fn learn_nat(&self, peers: &[Peer]) -> Nat {
 		let nat = observe::ask(peers, self.local).await;
-		self.nat.send_replace(nat);
+		if self.nat.send_replace(nat) != nat {
+			// What did not work may work now.
+			self.pool.punch_again();
+		}
 		nat
 	}
 
@@ -183,9 +199,26 @@ impl Grid {
 
 	/// Open connections to nodes whose keys are proved, whoever dialled, by path.
 	pub fn paths(&self) -> PathCounts {
-		let dialled = self.pool.connections();
-		let taken = self.server.get().map(|server| server.connections());
-		PathCounts::of(dialled.iter().chain(taken.iter().flatten()))
+		PathCounts::of(self.peer_paths().iter().map(|open| open.path))
+	}
+
+	/// Each of them: those this node dialled, then those it took.
+	pub fn peer_paths(&self) -> Vec<PeerPath> {
+		let mut open = self.pool.connections();
+		if let Some(server) = self.server.get() {
+			open.extend(server.connections());
+		}
+		open
+	}
+
+	/// What has come of attempts to do without relays.
+	pub fn punches(&self) -> PunchStats {
+		self.puncher.counts.stats()
+	}
+
+	/// How it stands with one relay, now and from now on; `None` if it is not in use.
+	pub fn watch_relay(&self, relay: &RelayAddress) -> Option<watch::Receiver<RelayState>> {
+		self.relays.watch(relay)
 	}
 
 	/// Answers peers with `service`, in the background, until [`Grid::close`]. Once per grid.
@@ -199,6 +232,7 @@ impl Grid {
 			self.config.clone(),
 			self.closing.subscribe(),
 			self.relays.clone(),
+			self.puncher.clone(),
 			relayed,
 			self.node_key(),
 		));

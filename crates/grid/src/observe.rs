@@ -8,6 +8,7 @@
 use crate::{
 	path::PathKind,
 	pool::Link,
+	punch::candidates::plain,
 	wire::{Request, Response},
 	GridError, Peer,
 };
@@ -33,6 +34,26 @@ pub enum NatKind {
 }
 
 impl NatKind {
+	/// Its number on the wire.
+	pub(crate) const fn code(self) -> u8 {
+		match self {
+			Self::Unknown => 0,
+			Self::None => 1,
+			Self::Easy => 2,
+			Self::Hard => 3,
+		}
+	}
+
+	/// Of a number from the wire; what is not known yet is unknown.
+	pub(crate) const fn from_code(code: u8) -> Self {
+		match code {
+			1 => Self::None,
+			2 => Self::Easy,
+			3 => Self::Hard,
+			_ => Self::Unknown,
+		}
+	}
+
 	/// `unknown`, `none`, `easy` or `hard`.
 	pub const fn name(self) -> &'static str {
 		match self {
@@ -68,11 +89,6 @@ pub(crate) struct Observation {
 	pub(crate) local: SocketAddr,
 	/// The address they arrived with.
 	pub(crate) seen: SocketAddr,
-}
-
-/// An address without the differences that mean nothing: IPv4 in IPv6, scopes, flow labels.
-fn plain(address: SocketAddr) -> SocketAddr {
-	SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// What answers show together.
@@ -196,6 +212,17 @@ mod tests {
 		assert_eq!(kind(&[seen(a, own), seen(b, own)]), NatKind::None);
 		let dual = "[::ffff:10.0.0.5]:4100";
 		assert_eq!(kind(&[seen(a, own), seen(b, dual)]), NatKind::None);
+	}
+
+	#[test]
+	fn kinds_have_numbers() {
+		for code in 0..=crate::wire::MAX_NAT {
+			assert_eq!(NatKind::from_code(code).code(), code);
+		}
+		assert_eq!(
+			NatKind::from_code(crate::wire::MAX_NAT + 1),
+			NatKind::Unknown
+		);
 	}
 
 	#[test]

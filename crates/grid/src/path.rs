@@ -1,8 +1,8 @@
 //! Where peers are looked for, and how they were found.
 
 use crate::relay::is_mapped;
-use hippius_primitives::{NodeAddress, RelayAddress};
-use std::{fmt, net::SocketAddr};
+use hippius_primitives::{NodeAddress, NodeKey, RelayAddress};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 /// Where a peer is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,10 @@ pub enum PathKind {
 	Direct,
 	/// Through a relay.
 	Relayed,
+	/// Over UDP through NAT, on a way that both sides opened.
+	Punched,
+	/// Over UDP to a node behind NAT, on a way that it opened to the dialling one.
+	Reversed,
 }
 
 impl PathKind {
@@ -63,11 +67,23 @@ impl PathKind {
 		}
 	}
 
-	/// `direct` or `relayed`.
+	/// Whether packets go from here to there without a relay.
+	pub const fn is_direct(self) -> bool {
+		!matches!(self, Self::Relayed)
+	}
+
+	/// Whether it was found over a relayed connection.
+	pub(crate) const fn is_opened(self) -> bool {
+		matches!(self, Self::Punched | Self::Reversed)
+	}
+
+	/// `direct`, `relayed`, `punched` or `reversed`.
 	pub const fn name(self) -> &'static str {
 		match self {
 			Self::Direct => "direct",
 			Self::Relayed => "relayed",
+			Self::Punched => "punched",
+			Self::Reversed => "reversed",
 		}
 	}
 }
@@ -81,23 +97,52 @@ impl fmt::Display for PathKind {
 /// Connections by path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathCounts {
-	/// Over UDP.
+	/// Over UDP, to an address that was known.
 	pub direct: usize,
 	/// Through relays.
 	pub relayed: usize,
+	/// Over UDP through NAT.
+	pub punched: usize,
+	/// Over UDP, opened by the hidden node.
+	pub reversed: usize,
 }
 
 impl PathCounts {
-	pub(crate) fn of<'a>(connections: impl Iterator<Item = &'a quinn::Connection>) -> Self {
+	pub(crate) fn of(paths: impl Iterator<Item = PathKind>) -> Self {
 		let mut counts = Self::default();
-		for connection in connections {
-			match PathKind::of(&connection.remote_address()) {
-				PathKind::Direct => counts.direct += 1,
-				PathKind::Relayed => counts.relayed += 1,
-			}
+		for path in paths {
+			*match path {
+				PathKind::Direct => &mut counts.direct,
+				PathKind::Relayed => &mut counts.relayed,
+				PathKind::Punched => &mut counts.punched,
+				PathKind::Reversed => &mut counts.reversed,
+			} += 1;
 		}
 		counts
 	}
+
+	/// Each kind and its number.
+	pub fn by_kind(&self) -> [(PathKind, usize); 4] {
+		[
+			(PathKind::Direct, self.direct),
+			(PathKind::Relayed, self.relayed),
+			(PathKind::Punched, self.punched),
+			(PathKind::Reversed, self.reversed),
+		]
+	}
+}
+
+/// An open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerPath {
+	/// The node at the other end.
+	pub key: NodeKey,
+	/// How packets travel.
+	pub path: PathKind,
+	/// The current estimate of the round-trip time.
+	pub rtt: Duration,
+	/// Whether this node dialled.
+	pub dialled: bool,
 }
 
 /// An address as a reader understands it: one that stands for a node behind a relay says nothing.

@@ -24,12 +24,12 @@ use hippius_primitives::{
 };
 use quinn::{ConnectionError, RecvStream};
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 /// A node that can be asked. Cheap to clone; connects on first use, shares one connection per
 /// node key with every other handle of the same [`Grid`](crate::Grid), and connects again when it
 /// was lost. Every request is safe to repeat, and a request that fails because a kept connection
-/// turned out dead is repeated once on a fresh one.
+/// turned out dead is repeated on another one.
 ///
 /// Dropping a request's future cancels it: the stream is closed on both sides.
 #[derive(Clone)]
@@ -46,17 +46,23 @@ impl std::fmt::Debug for Peer {
 	}
 }
 
-/// Asks on a pooled connection; if that turns out dead, once more on a fresh one.
+/// Times a request is repeated because the connection it was sent on turned out dead: the direct
+/// one, and the relayed one behind it.
+const MAX_REPEATS: u32 = 2;
+
+/// Asks on a pooled connection; if that turns out dead, again on another one.
 macro_rules! repeated {
 	($peer:ident, $link:ident => $once:expr) => {{
-		let $link = $peer.link().await?;
-		match $once.await {
-			Err(error) if $link.was_stale(&error) => {
-				tracing::debug!(peer = %$peer.key(), %error, "kept connection was dead");
-				let $link = $peer.link().await?;
-				$once.await
+		let mut left = MAX_REPEATS;
+		loop {
+			let $link = $peer.link().await?;
+			match $once.await {
+				Err(error) if left > 0 && $link.was_stale(&error) => {
+					tracing::debug!(peer = %$peer.key(), %error, "kept connection was dead");
+					left -= 1;
+				}
+				done => break done,
 			}
-			done => done,
 		}
 	}};
 }
@@ -81,8 +87,13 @@ impl Peer {
 
 	/// How packets to the node travel, `None` while not connected.
 	pub fn path(&self) -> Option<PathKind> {
-		let connection = self.entry.live()?;
-		Some(PathKind::of(&connection.remote_address()))
+		self.entry.path()
+	}
+
+	/// How packets to the node travel, and will from now on. What died without a word is noticed at
+	/// the next request.
+	pub fn watch_path(&self) -> watch::Receiver<Option<PathKind>> {
+		self.entry.watch_path()
 	}
 
 	/// The current round-trip time estimate, `None` while not connected.
@@ -568,6 +579,7 @@ impl Peer {
 			Response::Inventory { .. } => "inventory",
 			Response::Offered { .. } => "offered",
 			Response::Observed { .. } => "observed",
+			Response::Punch(_) => "punch",
 		};
 		self.protocol(link, format!("it answered another question ({kind})"))
 	}

@@ -1,22 +1,22 @@
 //! One connection per node key, made when first needed.
 
 use crate::{
-	identity::{verifying_key, Identity},
-	path::{PathKind, Reach},
+	identity::Identity,
+	path::{PathKind, PeerPath, Reach},
 	peer::Peer,
+	punch::Puncher,
 	rekey::KeyClock,
-	relay::{is_mapped, Hold, Relays},
-	tls::{self, SERVER_NAME},
+	relay::{Hold, Relays},
 	transfer::{Tally, TransferStats},
-	wire::code,
-	DialCause, DialFailure, GridConfig, GridError,
+	GridConfig, GridError,
 };
+use dial::Hole;
 use futures_util::{
 	future::{BoxFuture, Shared},
 	FutureExt,
 };
-use hippius_primitives::{net::MAX_RELAYS, NodeKey, RelayAddress};
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, TransportConfig};
+use hippius_primitives::{net::MAX_RELAYS, NodeKey};
+use quinn::{Connection, Endpoint, TransportConfig};
 use std::{
 	collections::HashMap,
 	net::SocketAddr,
@@ -24,13 +24,12 @@ use std::{
 		atomic::{AtomicU64, Ordering},
 		Arc, Mutex, MutexGuard, PoisonError, RwLock,
 	},
-	time::{Duration, Instant},
+	time::Instant,
 };
-use tokio::{
-	runtime::Handle,
-	sync::watch,
-	time::{sleep, timeout},
-};
+use tokio::{runtime::Handle, sync::watch};
+
+mod dial;
+mod upgrade;
 
 /// Addresses of a peer that are tried, at most.
 const MAX_ADDRESSES: usize = 8;
@@ -43,6 +42,8 @@ pub(crate) struct Dialer {
 	pub(crate) config: GridConfig,
 	pub(crate) transport: Arc<TransportConfig>,
 	pub(crate) relayed: Arc<TransportConfig>,
+	pub(crate) punched: Arc<TransportConfig>,
+	pub(crate) puncher: Arc<Puncher>,
 	pub(crate) relays: Arc<Relays>,
 	pub(crate) runtime: Handle,
 	pub(crate) closing: watch::Receiver<bool>,
@@ -61,7 +62,11 @@ pub(crate) struct Entry {
 	pub(crate) key: NodeKey,
 	used: AtomicU64,
 	state: Mutex<State>,
+	path: watch::Sender<Option<PathKind>>,
 }
+
+/// A peer's key, and the one that replaces it while both are valid.
+type Keys = (NodeKey, Option<NodeKey>);
 
 type Dial = Shared<BoxFuture<'static, Result<Live, GridError>>>;
 
@@ -71,18 +76,28 @@ struct State {
 	/// The key that replaces the peer's, while both are valid.
 	next: Option<NodeKey>,
 	live: Option<Live>,
+	/// The relayed connection behind a direct one that was found over it.
+	fallback: Option<Live>,
+	punching: upgrade::Punching,
 	/// Runs in a task of its own, so that a caller that gives up does not undo it for others.
 	dial: Option<Dial>,
 	failed: Option<(Instant, GridError)>,
 }
 
 #[derive(Clone)]
-struct Live {
+pub(crate) struct Live {
 	connection: Connection,
+	path: PathKind,
 	keys: Arc<KeyClock>,
 	expires: Instant,
 	/// Keeps the address of a relayed connection.
 	_hold: Option<Hold>,
+}
+
+impl Live {
+	fn is_open(&self) -> bool {
+		self.connection.close_reason().is_none()
+	}
 }
 
 /// A connection for one request.
@@ -91,23 +106,30 @@ pub(crate) struct Link {
 	pub(crate) connection: Connection,
 	pub(crate) address: SocketAddr,
 	pub(crate) keys: Arc<KeyClock>,
+	path: PathKind,
 	reused: bool,
 }
 
 impl Link {
-	fn new(live: Live, reused: bool) -> Self {
+	pub(crate) fn new(live: Live, reused: bool) -> Self {
 		let address = live.connection.remote_address();
 		Self {
 			connection: live.connection,
 			address,
 			keys: live.keys,
+			path: live.path,
 			reused,
 		}
 	}
 
-	/// Whether `error` only says that a kept connection had died unnoticed.
+	/// Whether `error` only says that a kept connection had died unnoticed. A way through NAT may
+	/// close at any time while the node is well, so there a long silence says no more either.
 	pub(crate) fn was_stale(&self, error: &GridError) -> bool {
-		self.reused && matches!(error, GridError::Lost { .. })
+		match error {
+			GridError::Lost { .. } => self.reused,
+			GridError::Timeout { .. } => self.path.is_opened(),
+			_ => false,
+		}
 	}
 }
 
@@ -175,9 +197,16 @@ impl Pool {
 
 impl Pool {
 	/// Connections in use.
-	pub(crate) fn connections(&self) -> Vec<Connection> {
+	pub(crate) fn connections(&self) -> Vec<PeerPath> {
 		let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
-		entries.iter().filter_map(|entry| entry.live()).collect()
+		entries.iter().filter_map(|entry| entry.open()).collect()
+	}
+
+	/// This node's address has changed: direct ways that were not found before are looked for again.
+	pub(crate) fn punch_again(&self) {
+		for entry in lock(&self.entries).values() {
+			lock(&entry.state).punching.reset();
+		}
 	}
 }
 
@@ -200,6 +229,7 @@ impl Entry {
 			key,
 			used: AtomicU64::new(0),
 			state: Mutex::default(),
+			path: watch::Sender::new(None),
 		}
 	}
 
@@ -220,11 +250,42 @@ impl Entry {
 	/// The open connection, if there is one.
 	pub(crate) fn live(&self) -> Option<Connection> {
 		let state = lock(&self.state);
-		let connection = &state.live.as_ref()?.connection;
-		connection
-			.close_reason()
-			.is_none()
-			.then(|| connection.clone())
+		let live = state.live.as_ref().filter(|live| live.is_open())?;
+		Some(live.connection.clone())
+	}
+
+	/// What there is to say of the open connection.
+	fn open(&self) -> Option<PeerPath> {
+		let state = lock(&self.state);
+		let live = state.live.as_ref().filter(|live| live.is_open())?;
+		Some(PeerPath {
+			key: self.key,
+			path: live.path,
+			rtt: live.connection.rtt(),
+			dialled: true,
+		})
+	}
+
+	pub(crate) fn path(&self) -> Option<PathKind> {
+		self.open().map(|open| open.path)
+	}
+
+	pub(crate) fn watch_path(&self) -> watch::Receiver<Option<PathKind>> {
+		self.path.subscribe()
+	}
+
+	/// Tells those who watch the path; called after each change of `live`.
+	fn tell(&self, state: &State) {
+		let path = state.live.as_ref().map(|live| live.path);
+		self.path.send_if_modified(|told| {
+			let changed = *told != path;
+			*told = path;
+			changed
+		});
+	}
+
+	pub(crate) fn keys(&self) -> Keys {
+		(self.key, lock(&self.state).next)
 	}
 
 	/// Which key the peer may show besides its own.
@@ -234,7 +295,10 @@ impl Entry {
 
 	/// Has the connection replaced at the next request.
 	fn renew(&self, now: Instant) {
-		if let Some(live) = &mut lock(&self.state).live {
+		let mut state = lock(&self.state);
+		// Made under the key of before, as well.
+		state.fallback = None;
+		if let Some(live) = &mut state.live {
 			live.expires = now;
 		}
 	}
@@ -248,6 +312,7 @@ impl Entry {
 			.is_some_and(|live| is_same(&live.connection, connection))
 		{
 			state.live = None;
+			self.tell(&state);
 		}
 	}
 
@@ -257,18 +322,24 @@ impl Entry {
 		let dial = {
 			let mut state = lock(&self.state);
 			let now = Instant::now();
-			match state.live.clone() {
-				Some(live) if live.connection.close_reason().is_none() => {
-					// An aged connection serves until there is a new one, and the requests on it to
-					// their end; the last of them closes it.
-					if now >= live.expires && !state.is_dialling() && !state.is_avoided(dialer, now)
-					{
-						let dial = self.dial(dialer, state.reach.clone());
-						state.dial = Some(dial);
-					}
-					return Ok(Link::new(live, true));
+			if !state.live.as_ref().is_some_and(Live::is_open) {
+				self.fall_back(dialer, &mut state, now);
+			}
+			if state
+				.fallback
+				.as_ref()
+				.is_some_and(|old| now >= old.expires)
+			{
+				state.fallback = None;
+			}
+			if let Some(live) = state.live.clone() {
+				// An aged connection serves until there is a new one, and the requests on it to
+				// their end; the last of them closes it.
+				if now >= live.expires && !state.is_dialling() && !state.is_avoided(dialer, now) {
+					state.dial = Some(self.dial(dialer, &state));
 				}
-				_ => state.live = None,
+				self.consider_punch(dialer, &mut state, now);
+				return Ok(Link::new(live, true));
 			}
 			if state.is_avoided(dialer, now) {
 				if let Some((_, error)) = &state.failed {
@@ -278,7 +349,7 @@ impl Entry {
 			match &state.dial {
 				Some(dial) if dial.peek().is_none() => dial.clone(),
 				_ => {
-					let dial = self.dial(dialer, state.reach.clone());
+					let dial = self.dial(dialer, &state);
 					state.dial = Some(dial.clone());
 					dial
 				}
@@ -287,18 +358,20 @@ impl Entry {
 		dial.await.map(|live| Link::new(live, false))
 	}
 
-	fn dial(self: &Arc<Self>, dialer: &Arc<Dialer>, reach: Reach) -> Dial {
+	fn dial(self: &Arc<Self>, dialer: &Arc<Dialer>, state: &State) -> Dial {
 		let (entry, dialer) = (self.clone(), dialer.clone());
+		let (reach, hole) = state.where_to_dial();
 		let runtime = dialer.runtime.clone();
 		let task = runtime.spawn(async move {
-			let next = lock(&entry.state).next;
-			let result = dialer.dial((entry.key, next), &reach).await;
+			let result = dialer.dial(entry.keys(), &reach, hole).await;
 			let mut state = lock(&entry.state);
 			state.dial = None;
 			match &result {
 				Ok(live) => {
 					state.live = Some(live.clone());
 					state.failed = None;
+					entry.tell(&state);
+					entry.consider_punch(&dialer, &mut state, Instant::now());
 				}
 				Err(error) => state.failed = Some((Instant::now(), error.clone())),
 			}
@@ -313,191 +386,4 @@ impl Entry {
 fn is_same(a: &Connection, b: &Connection) -> bool {
 	// Ids are unique among connections that exist, and both do.
 	a.stable_id() == b.stable_id()
-}
-
-/// A live connection, or what happened at each place; an error if nothing can be dialled at all.
-type Dialled = Result<Result<Live, Vec<DialFailure>>, GridError>;
-
-fn unreachable(peer: NodeKey, attempts: Vec<DialFailure>) -> GridError {
-	GridError::Unreachable { peer, attempts }
-}
-
-/// A peer's key, and the one that replaces it while both are valid.
-type Keys = (NodeKey, Option<NodeKey>);
-
-impl Dialer {
-	fn identity(&self) -> Arc<Identity> {
-		let shown = self.identity.read();
-		shown.unwrap_or_else(PoisonError::into_inner).clone()
-	}
-
-	/// Tries the UDP addresses in order, and after a while, or when they have failed, the relays.
-	async fn dial(&self, keys: Keys, reach: &Reach) -> Result<Live, GridError> {
-		let (key, _) = keys;
-		if verifying_key(&key).is_none() {
-			return Err(GridError::BadRequest {
-				what: "the peer's key is no sound Ed25519 key",
-			});
-		}
-		if reach.is_empty() {
-			return Err(GridError::NoAddress { peer: key });
-		}
-		let direct = self.dial_direct(keys, &reach.direct);
-		let relayed = self.dial_relays(keys, &reach.relays);
-		if reach.relays.is_empty() || reach.direct.is_empty() {
-			let all = match reach.relays.is_empty() {
-				true => direct.await?,
-				false => relayed.await?,
-			};
-			return all.map_err(|attempts| unreachable(key, attempts));
-		}
-		tokio::pin!(direct, relayed);
-		let head_start = sleep(self.config.relay_delay);
-		let mut attempts = tokio::select! {
-			biased;
-			outcome = &mut direct => match outcome? {
-				Ok(live) => return Ok(live),
-				Err(failures) => failures,
-			},
-			() = head_start => tokio::select! {
-				biased;
-				outcome = &mut direct => match outcome? {
-					Ok(live) => return Ok(live),
-					Err(failures) => failures,
-				},
-				outcome = &mut relayed => match outcome? {
-					Ok(live) => return Ok(live),
-					Err(failures) => return direct.await?.map_err(|mut attempts| {
-						attempts.extend(failures);
-						unreachable(key, attempts)
-					}),
-				},
-			},
-		};
-		relayed.await?.map_err(|failures| {
-			attempts.extend(failures);
-			unreachable(key, attempts)
-		})
-	}
-
-	/// Tries UDP addresses in order.
-	async fn dial_direct(&self, keys: Keys, addresses: &[SocketAddr]) -> Dialled {
-		let (key, _) = keys;
-		let mut attempts = Vec::with_capacity(addresses.len());
-		for &address in addresses {
-			let cause = match is_mapped(&address) {
-				true => Err(DialCause::Invalid("it is on no network".into())),
-				false => self.dial_one(keys, address).await?,
-			};
-			match cause {
-				Ok(connection) => return Ok(Ok(self.live(connection, None))),
-				Err(cause) => {
-					tracing::debug!(peer = %key, %address, %cause, "dial failed");
-					attempts.push(DialFailure { address, cause });
-				}
-			}
-		}
-		Ok(Err(attempts))
-	}
-
-	/// Tries relays in order.
-	async fn dial_relays(&self, keys: Keys, relays: &[RelayAddress]) -> Dialled {
-		let (key, _) = keys;
-		let patience = self.config.handshake_timeout;
-		let mut attempts = Vec::with_capacity(relays.len());
-		for relay in relays {
-			let reached = match timeout(patience, self.relays.reach(key, relay)).await {
-				Ok(reached) => reached,
-				Err(_) => Err(format!("no connection to it within {patience:?}")),
-			};
-			let problem = match reached {
-				Err(problem) => problem,
-				Ok((address, hold)) => match self.dial_one(keys, address).await? {
-					Ok(connection) => return Ok(Ok(self.live(connection, Some(hold)))),
-					Err(DialCause::Silent(after)) => {
-						format!("no answer from the node within {after:?}; is it connected there?")
-					}
-					Err(cause) => cause.to_string(),
-				},
-			};
-			tracing::debug!(peer = %key, %relay, problem, "dial failed");
-			let address = SocketAddr::from(([0; 4], 0));
-			let relay = relay.clone();
-			let cause = DialCause::Relay { relay, problem };
-			attempts.push(DialFailure { address, cause });
-		}
-		Ok(Err(attempts))
-	}
-
-	async fn dial_one(
-		&self,
-		(key, next): Keys,
-		address: SocketAddr,
-	) -> Result<Result<Connection, DialCause>, GridError> {
-		if *self.closing.borrow() {
-			return Err(GridError::Closed);
-		}
-		let patience = self.config.handshake_timeout;
-		let (crypto, offered) = tls::client(&self.identity(), key, next)?;
-		let mut client = ClientConfig::new(Arc::new(crypto));
-		client.transport_config(match PathKind::of(&address) {
-			PathKind::Direct => self.transport.clone(),
-			PathKind::Relayed => self.relayed.clone(),
-		});
-		let connecting = match self.endpoint.connect_with(client, address, SERVER_NAME) {
-			Ok(connecting) => connecting,
-			Err(quinn::ConnectError::EndpointStopping) => return Err(GridError::Closed),
-			Err(error) => return Ok(Err(DialCause::Invalid(error.to_string()))),
-		};
-		let wrong = offered.clone();
-		let wrong = move || {
-			wrong
-				.get()
-				.copied()
-				.filter(|offered| *offered != key && Some(*offered) != next)
-		};
-		Ok(match timeout(patience, connecting).await {
-			Err(_) | Ok(Err(ConnectionError::TimedOut)) => Err(DialCause::Silent(patience)),
-			Ok(Err(ConnectionError::LocallyClosed)) => return Err(GridError::Closed),
-			Ok(Err(error)) => Err(match wrong() {
-				Some(offered) => DialCause::WrongKey { offered },
-				None => DialCause::Handshake(error.to_string()),
-			}),
-			// The verifier has seen to it; asked again because everything rests on it.
-			Ok(Ok(connection)) => match tls::peer_key(&connection) {
-				Some(proved) if proved == key || Some(proved) == next => Ok(connection),
-				proved => {
-					connection.close(code::PROTOCOL, b"wrong key");
-					Err(match proved {
-						Some(offered) => DialCause::WrongKey { offered },
-						None => DialCause::Handshake("no key was proved".into()),
-					})
-				}
-			},
-		})
-	}
-
-	fn live(&self, connection: Connection, hold: Option<Hold>) -> Live {
-		let now = Instant::now();
-		let keys = KeyClock::new(self.config.rekey_bytes, self.config.rekey_interval, now);
-		let expires = now + aged(self.config.max_connection_age);
-		let path = PathKind::of(&connection.remote_address());
-		tracing::debug!(peer = %connection.remote_address(), %path, "connected");
-		Live {
-			connection,
-			keys: Arc::new(keys),
-			expires,
-			_hold: hold,
-		}
-	}
-}
-
-/// `age` shortened by up to a fifth.
-fn aged(age: Duration) -> Duration {
-	let mut byte = [0u8; 1];
-	// Without randomness connections merely fall due together.
-	if getrandom::fill(&mut byte).is_err() {
-		return age;
-	}
-	age - age.mul_f64(f64::from(byte[0]) / 255.0 / 5.0)
 }

@@ -1,6 +1,8 @@
 //! Answering peers: who gets in, and how much at a time.
 
 use crate::{
+	path::{PathKind, PeerPath},
+	punch::Puncher,
 	rekey::KeyClock,
 	relay::{is_mapped, Relays},
 	service::ShardService,
@@ -40,6 +42,7 @@ pub(crate) struct Server {
 	config: GridConfig,
 	closing: watch::Receiver<bool>,
 	relays: Arc<Relays>,
+	pub(crate) puncher: Arc<Puncher>,
 	/// What connections through relays are accepted with.
 	relayed: RwLock<Arc<quinn::ServerConfig>>,
 	handshakes: Arc<AtomicUsize>,
@@ -60,7 +63,7 @@ struct Seat {
 	requests: Arc<Semaphore>,
 	load: Arc<Load>,
 	/// Oldest first.
-	connections: VecDeque<Connection>,
+	connections: VecDeque<(Connection, PathKind)>,
 }
 
 /// What a server has made of those who came, and how much of it is open now.
@@ -130,6 +133,7 @@ impl Server {
 		config: GridConfig,
 		closing: watch::Receiver<bool>,
 		relays: Arc<Relays>,
+		puncher: Arc<Puncher>,
 		relayed: Arc<quinn::ServerConfig>,
 		shown: NodeKey,
 	) -> Self {
@@ -137,6 +141,7 @@ impl Server {
 			service,
 			closing,
 			relays,
+			puncher,
 			relayed: RwLock::new(relayed),
 			handshakes: Arc::default(),
 			connections: Arc::default(),
@@ -156,13 +161,21 @@ impl Server {
 	}
 
 	/// Connections taken.
-	pub(crate) fn connections(&self) -> Vec<Connection> {
+	pub(crate) fn connections(&self) -> Vec<PeerPath> {
 		let peers = self
 			.peers
 			.lock()
 			.unwrap_or_else(|poisoned| poisoned.into_inner());
-		let seats = peers.values();
-		seats.flat_map(|seat| &seat.connections).cloned().collect()
+		let mut all = Vec::new();
+		for (key, seat) in peers.iter() {
+			all.extend(seat.connections.iter().map(|(connection, path)| PeerPath {
+				key: *key,
+				path: *path,
+				rtt: connection.rtt(),
+				dialled: false,
+			}));
+		}
+		all
 	}
 
 	/// This node's key has changed; called when newcomers are shown the new one already, so that none
@@ -359,9 +372,10 @@ impl Server {
 			load: Arc::default(),
 			connections: VecDeque::new(),
 		});
-		seat.connections.push_back(connection.clone());
+		let path = self.puncher.path_of(&peer, &connection.remote_address());
+		seat.connections.push_back((connection.clone(), path));
 		while seat.connections.len() > self.config.max_connections_per_peer {
-			if let Some(oldest) = seat.connections.pop_front() {
+			if let Some((oldest, _)) = seat.connections.pop_front() {
 				oldest.close(code::TOO_MANY, b"too many connections of one node key");
 			}
 		}
@@ -377,7 +391,7 @@ impl Server {
 			let id = connection.stable_id();
 			seat.get_mut()
 				.connections
-				.retain(|other| other.stable_id() != id);
+				.retain(|(other, _)| other.stable_id() != id);
 			if seat.get().connections.is_empty() {
 				seat.remove();
 			}

@@ -13,6 +13,8 @@
 //! | `Receipt { batch, len }` | `len` bytes: SCALE of `batch.stripes` stripe entries | `Receipt(receipt)` | |
 //! | `Change(permit)` | | `Changed { records }` | |
 //! | `Doubt { shard }` | | `Noted` | |
+//! | `Observe` | | `Observed { address }` | |
+//! | `Punch(punch)` | | `Punch(punch)` | |
 //! | `Inventory { pg, after, limit }` | | `Inventory { count, .. }` | `count` entries of 36 bytes |
 //! | `Offer { stripe }` | | `Offered { taken }` | |
 //! | `Beat(beat)` | | `Noted` | |
@@ -43,6 +45,10 @@ pub const PROTOCOL_VERSION: u8 = 2;
 pub const MAX_FRAME: usize = 2048;
 /// Most shards one `has` request asks for.
 pub const MAX_HAS: usize = 1024;
+/// Most addresses a [`Punch`] names.
+pub(crate) const MAX_CANDIDATES: usize = 8;
+/// Highest code of a kind of NAT.
+pub(crate) const MAX_NAT: u8 = 3;
 /// Bytes of a stripe entry: stripe, owner, and a compact number of two bytes at most.
 const MIN_ENTRY: u32 = 65;
 const MAX_ENTRY: u32 = 68;
@@ -131,6 +137,34 @@ pub(crate) struct GroupRange {
 	pub(crate) end: u16,
 }
 
+/// What a node says of itself to one that it is to find a way to without a relay.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Punch {
+	/// Half of the key of the packets that open the way; secret to the two.
+	pub(crate) nonce: [u8; 32],
+	/// What stands before the node, as `NatKind::code`.
+	pub(crate) nat: u8,
+	/// UDP addresses it may be seen at, at most [`MAX_CANDIDATES`].
+	pub(crate) candidates: Vec<NodeAddress>,
+}
+
+impl fmt::Debug for Punch {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		f.debug_struct("Punch")
+			.field("nat", &self.nat)
+			.field("candidates", &self.candidates)
+			.finish_non_exhaustive()
+	}
+}
+
+impl Punch {
+	fn is_sound(&self) -> bool {
+		self.nat <= MAX_NAT
+			&& self.candidates.len() <= MAX_CANDIDATES
+			&& self.candidates.iter().all(|at| at.relay().is_none())
+	}
+}
+
 /// What a peer asks.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Request {
@@ -165,6 +199,9 @@ pub(crate) enum Request {
 	/// Say from which address this comes.
 	#[codec(index = 20)]
 	Observe,
+	/// Help to find a way without the relay that this comes through.
+	#[codec(index = 21)]
+	Punch(Box<Punch>),
 	/// List stripes of a placement group of which shards are held.
 	#[codec(index = 30)]
 	Inventory {
@@ -210,6 +247,9 @@ pub(crate) enum Response {
 	/// The UDP address a request came from.
 	#[codec(index = 20)]
 	Observed { address: NodeAddress },
+	/// Where this node may be seen; its probes are on their way.
+	#[codec(index = 21)]
+	Punch(Box<Punch>),
 	/// `count` entries of [`Listed::LEN`](crate::Listed::LEN) bytes follow.
 	#[codec(index = 30)]
 	Inventory {
@@ -308,6 +348,7 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 		Request::Inventory { limit, .. } if *limit == 0 || usize::from(*limit) > MAX_LISTED => {
 			Err(WireError::Range("number of stripes"))
 		}
+		Request::Punch(punch) if !punch.is_sound() => Err(WireError::Range("addresses to probe")),
 		_ => Ok(request),
 	}
 }
@@ -328,6 +369,7 @@ pub(crate) fn decode_response(frame: &[u8]) -> Result<Response, WireError> {
 		Response::Inventory { count, .. } if usize::from(*count) > MAX_LISTED => {
 			Err(WireError::Range("number of stripes"))
 		}
+		Response::Punch(punch) if !punch.is_sound() => Err(WireError::Range("addresses to probe")),
 		_ => Ok(response),
 	}
 }
@@ -434,6 +476,43 @@ mod tests {
 		})
 	}
 
+	fn punch(candidates: usize) -> Box<Punch> {
+		let address = NodeAddress::V6 {
+			ip: [9; 16],
+			port: 4000,
+		};
+		Box::new(Punch {
+			nonce: [7; 32],
+			nat: MAX_NAT,
+			candidates: vec![address; candidates],
+		})
+	}
+
+	/// Forms that decode and make no sense: too many places, a relay for a place, an unknown NAT.
+	fn bad_punches() -> [Box<Punch>; 3] {
+		let relay = NodeAddress::Relay("https://relay.example.org:443".parse().unwrap());
+		let (mut relayed, mut unknown) = (punch(1), punch(1));
+		relayed.candidates[0] = relay;
+		unknown.nat = MAX_NAT + 1;
+		[punch(MAX_CANDIDATES + 1), relayed, unknown]
+	}
+
+	#[test]
+	fn punches_are_checked_both_ways() {
+		for punch in bad_punches() {
+			let request = Request::Punch(punch.clone());
+			let response = Response::Punch(punch);
+			let range = Err(WireError::Range("addresses to probe"));
+			assert_eq!(decode_request(&body(&request)), range);
+			assert!(matches!(
+				decode_response(&body(&response)),
+				Err(WireError::Range(_))
+			));
+		}
+		// The nonce is half of a key: it is in no log.
+		assert!(!format!("{:?}", punch(0)).contains('7'));
+	}
+
 	fn body(message: &impl Encode) -> Vec<u8> {
 		let framed = frame(message).unwrap();
 		assert_eq!(frame_len([framed[0], framed[1]]).unwrap(), framed.len() - 2);
@@ -478,6 +557,9 @@ mod tests {
 			Request::Offer {
 				stripe: StripeId([9; 32]),
 			},
+			Request::Observe,
+			Request::Punch(punch(MAX_CANDIDATES)),
+			Request::Punch(punch(0)),
 		] {
 			assert_eq!(decode_request(&body(&request)), Ok(request));
 		}
@@ -501,6 +583,13 @@ mod tests {
 				whole: true,
 			},
 			Response::Offered { taken: true },
+			Response::Observed {
+				address: NodeAddress::V4 {
+					ip: [1; 4],
+					port: 2,
+				},
+			},
+			Response::Punch(punch(MAX_CANDIDATES)),
 			Response::failed(Status::Busy, &"x".repeat(10_000)),
 		] {
 			assert_eq!(decode_response(&body(&response)), Ok(response));
@@ -627,7 +716,7 @@ mod tests {
 
 		#[test]
 		fn arbitrary_bodies_of_a_known_kind_never_panic(
-			kind in 0u8..8, bytes in prop::collection::vec(any::<u8>(), 0..2048),
+			kind in prop_oneof![0u8..8, 20u8..22, 30u8..32], bytes in prop::collection::vec(any::<u8>(), 0..2048),
 		) {
 			let mut frame = vec![PROTOCOL_VERSION, kind];
 			frame.extend(bytes);

@@ -1,6 +1,6 @@
 //! Asking what a node holds, and telling it what it should.
 
-use super::Peer;
+use super::{Peer, MAX_REPEATS};
 use crate::{
 	listing::{Listed, Listing, MAX_LISTED},
 	pool::Link,

@@ -65,7 +65,7 @@ type Socket = WebSocketStream<Box<dyn Io>>;
 
 /// How it stands with a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
 	/// On the way; with what went wrong before, if it is not the first attempt.
 	Connecting(Option<String>),
 	/// Packets pass.
@@ -172,6 +172,10 @@ impl Link {
 
 	pub(crate) fn state(&self) -> State {
 		self.state.borrow().clone()
+	}
+
+	pub(crate) fn watch(&self) -> watch::Receiver<State> {
+		self.state.clone()
 	}
 
 	/// Waits until packets pass, or an attempt has failed.

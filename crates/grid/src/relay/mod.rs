@@ -15,6 +15,7 @@ mod link;
 pub(crate) mod mapped;
 mod socket;
 
+pub use link::State as RelayState;
 pub(crate) use mapped::{is_mapped, Hold};
 pub(crate) use socket::Hybrid;
 
@@ -196,6 +197,14 @@ impl Relays {
 				})
 			})
 			.collect()
+	}
+
+	/// How it stands with a relay from now on, if it is in use.
+	pub(crate) fn watch(&self, relay: &RelayAddress) -> Option<watch::Receiver<State>> {
+		let links = self.lock();
+		let mut links = links.by_id.values();
+		let link = links.find(|link| link.settings.address == *relay)?;
+		Some(link.watch())
 	}
 
 	/// Batches of packets lost here for want of room: to relays, from relays.

@@ -1,6 +1,7 @@
 //! The endpoint's socket: UDP, and relays beside it.
 
 use super::{is_mapped, Relays};
+use crate::punch::Puncher;
 use quinn::{
 	udp::{RecvMeta, Transmit},
 	AsyncUdpSocket, UdpPoller,
@@ -21,14 +22,20 @@ use std::{
 pub(crate) struct Hybrid {
 	udp: Arc<dyn AsyncUdpSocket>,
 	relays: Arc<Relays>,
+	puncher: Arc<Puncher>,
 	relays_first: AtomicBool,
 }
 
 impl Hybrid {
-	pub(crate) fn new(udp: Arc<dyn AsyncUdpSocket>, relays: Arc<Relays>) -> Self {
+	pub(crate) fn new(
+		udp: Arc<dyn AsyncUdpSocket>,
+		relays: Arc<Relays>,
+		puncher: Arc<Puncher>,
+	) -> Self {
 		Self {
 			udp,
 			relays,
+			puncher,
 			relays_first: AtomicBool::new(false),
 		}
 	}
@@ -47,6 +54,8 @@ impl Hybrid {
 					meta.len = 0;
 				}
 			}
+			self.puncher
+				.look(buffers, meta.get(..count).unwrap_or_default());
 		}
 		polled
 	}
@@ -156,7 +165,11 @@ mod tests {
 		let (_, closing) = watch::channel(false);
 		let config = GridConfig::default();
 		let relays = Relays::new(identity(), &config, false, Handle::current(), closing);
-		(Hybrid::new(network.clone(), relays), network)
+		let (_, nat) = watch::channel(Default::default());
+		let (_, closing) = watch::channel(false);
+		let bound = SocketAddr::from(([127, 0, 0, 1], 1));
+		let puncher = Puncher::new(network.clone(), bound, false, nat, closing);
+		(Hybrid::new(network.clone(), relays, puncher), network)
 	}
 
 	/// What one poll gives: source and contents.

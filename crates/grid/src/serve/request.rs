@@ -178,6 +178,14 @@ impl Server {
 				self.service.beat(peer, *beat)?;
 				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)
 			}
+			Request::Punch(theirs) => {
+				let own = self.puncher.answer(peer, &address, &theirs);
+				let own =
+					own.map_err(|refusal| Fault::Answer(refusal.status(), refusal.to_string()))?;
+				Ok(sender
+					.frame(&Response::Punch(Box::new(own)), self.pace(0))
+					.await?)
+			}
 			Request::Observe => {
 				let answer = observe::answer(address);
 				let answer = answer.ok_or_else(|| Fault::bad("you come through a relay"))?;

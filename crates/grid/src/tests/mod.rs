@@ -8,6 +8,7 @@ mod hostile_server;
 mod inventory;
 mod lifecycle;
 mod limits;
+mod punched;
 mod rekey;
 mod relayed;
 mod rotation;

@@ -20,9 +20,9 @@ use std::{
 };
 use tokio::{net::UdpSocket, time::timeout};
 
-const GUARD: Duration = Duration::from_secs(60);
+pub(super) const GUARD: Duration = Duration::from_secs(60);
 
-fn at(relay: &RelayAddress) -> GridConfig {
+pub(super) fn at(relay: &RelayAddress) -> GridConfig {
 	GridConfig {
 		relays: vec![relay.clone()],
 		relay_retry: Duration::from_millis(1),
@@ -31,7 +31,7 @@ fn at(relay: &RelayAddress) -> GridConfig {
 	}
 }
 
-fn only(relay: &RelayAddress) -> Reach {
+pub(super) fn only(relay: &RelayAddress) -> Reach {
 	Reach {
 		direct: Vec::new(),
 		relays: vec![relay.clone()],
@@ -40,6 +40,11 @@ fn only(relay: &RelayAddress) -> Reach {
 
 /// A server that lists the relay, with one shard of each size.
 async fn server(relay: &RelayAddress) -> (Arc<Grid>, Vec<(ShardId, Bytes)>) {
+	server_at(at(relay)).await
+}
+
+/// The same with these settings.
+pub(super) async fn server_at(config: GridConfig) -> (Arc<Grid>, Vec<(ShardId, Bytes)>) {
 	let memory = Arc::new(Memory::default());
 	let mut held = Vec::new();
 	for (seed, len) in [(1, 209_716), (2, 1 << 20)] {
@@ -48,13 +53,13 @@ async fn server(relay: &RelayAddress) -> (Arc<Grid>, Vec<(ShardId, Bytes)>) {
 		held.push((id, bytes.clone()));
 		memory.shards.lock().unwrap().insert(id, (meta, bytes));
 	}
-	let server = Grid::bind(LOOPBACK, identity(), at(relay)).unwrap();
+	let server = Grid::bind(LOOPBACK, identity(), config).unwrap();
 	server.serve(memory).unwrap();
 	timeout(GUARD, server.relay_ready()).await.unwrap().unwrap();
 	(server, held)
 }
 
-async fn reads(peer: &Peer, held: &[(ShardId, Bytes)]) {
+pub(super) async fn reads(peer: &Peer, held: &[(ShardId, Bytes)]) {
 	for (id, bytes) in held {
 		let got = timeout(GUARD, peer.get(*id, 1 << 20)).await.unwrap();
 		assert_eq!(&got.unwrap(), bytes);
