@@ -2,6 +2,7 @@
 //! same run, so that what decides the speed is seen. Miners stalled, losers cancelled, single bytes.
 
 mod clock;
+mod far;
 mod miners;
 mod network;
 mod parts;
@@ -86,6 +87,13 @@ impl Speed {
 }
 
 impl Bench {
+	/// Whether this part of the measurements is wanted: `put`, `get`, `byte`, `cancel`, `turbo`,
+	/// `stripe`.
+	fn wants(&self, part: &str) -> bool {
+		let only = self.options.only.as_deref();
+		only.is_none_or(|only| only.starts_with(part))
+	}
+
 	async fn run(&self, report: &mut Report) -> Result<(), BenchError> {
 		let objects = if self.options.quick { 2 } else { 5 };
 		let gateway = network::gateway(&self.miners, "catalog", |_| {})?;
@@ -95,22 +103,34 @@ impl Bench {
 			let size = object.manifest.size();
 			network::read(&gateway, object, 0..size, Some(&self.content)).await?;
 		}
-		let (get, moved) = self.get(&gateway, &stored).await?;
-
-		let volumes = self.miners.volumes()?;
-		let parts = parts::measure(&self.options, &self.content, &volumes)?;
-		let quic = quic::measure(&self.content, objects * OBJECT).await?;
-		let quic = Speed::of(&quic, objects * OBJECT);
-		let disk = parts::disk(self.miners.folder(), &self.content, objects * OBJECT)?;
-		let disk = Speed::of(&disk, objects * OBJECT);
-
-		self.show_get(report, &get, &parts, &quic);
-		report.push(Case::new("get-moved-per-asked", RATIO, moved));
-		self.show_put(report, &put, &parts, &quic, &disk);
-		reads::single_bytes(self, report, &gateway, &stored).await?;
-		reads::cancels(self, report, &gateway, &stored).await?;
-		reads::losers(self, report, &stored).await?;
-		reads::stalls(self, report, &gateway, &stored).await?;
+		let get = match self.wants("get") {
+			true => Some(self.get(&gateway, &stored).await?),
+			false => None,
+		};
+		if self.wants("get") || self.wants("put") {
+			let volumes = self.miners.volumes()?;
+			let parts = parts::measure(&self.options, &self.content, &volumes)?;
+			let quic = quic::measure(&self.content, objects * OBJECT).await?;
+			let quic = Speed::of(&quic, objects * OBJECT);
+			if let Some((get, moved)) = &get {
+				self.show_get(report, get, &parts, &quic);
+				report.push(Case::new("get-moved-per-asked", RATIO, *moved));
+			}
+			self.show_put(report, &put, &parts, &quic)?;
+		}
+		if self.wants("byte") {
+			reads::single_bytes(self, report, &gateway, &stored).await?;
+		}
+		if self.wants("cancel") {
+			reads::cancels(self, report, &gateway, &stored).await?;
+			far::cancels(self, report, &stored).await?;
+		}
+		if self.wants("turbo") {
+			reads::losers(self, report, &stored).await?;
+		}
+		if self.wants("stripe") {
+			reads::stalls(self, report, &gateway, &stored).await?;
+		}
 		gateway.close().await;
 		Ok(())
 	}
@@ -225,9 +245,13 @@ impl Bench {
 		spent: &Spent,
 		parts: &parts::Parts,
 		quic: &Speed,
-		disk: &Speed,
-	) {
+	) -> Result<(), BenchError> {
 		let bytes = if self.options.quick { 2 } else { 5 } * OBJECT;
+		let folder = self.miners.folder();
+		let cached = parts::disk(folder, &self.content, bytes, parts::Way::Cached)?;
+		let cached = Speed::of(&cached, bytes);
+		let disk = parts::disk(folder, &self.content, bytes, parts::Way::Direct)?;
+		let disk = Speed::of(&disk, bytes);
 		let speed = Speed::of(spent, bytes);
 		// Thirty shards of ten: three bytes travel, are hashed and written per byte of source.
 		let sum = parts.encode + 3.0 * (quic.cpu + parts.hash + disk.cpu);
@@ -235,6 +259,7 @@ impl Bench {
 		report.push(
 			Case::new("put-cpu", Unit::S_PER_GB, speed.cpu)
 				.rival("sum of parts", sum)
+				.rival("with page cache", sum + 3.0 * (cached.cpu - disk.cpu))
 				.note("bar: within 1.5 of the sum of the parts, which is a ratio of 0.67"),
 		);
 		let per_gb = |seconds: f64| seconds * 1e9 / bytes as f64;
@@ -245,8 +270,10 @@ impl Bench {
 			("put-part-quic", 3.0 * quic.cpu),
 			("put-part-hash", 3.0 * parts.hash),
 			("put-part-disk", 3.0 * disk.cpu),
+			("put-part-disk-cached", 3.0 * cached.cpu),
 		] {
 			report.push(Case::new(name, Unit::S_PER_GB, value));
 		}
+		Ok(())
 	}
 }

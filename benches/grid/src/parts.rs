@@ -10,11 +10,11 @@ use arion_object::{
 };
 use bench_harness::{BenchError, Contest, Contestant, Options};
 use bytes::Bytes;
+use rustix::fs::{fallocate, FallocateFlags, OFlags};
 use std::{
 	fs::File,
 	hint::black_box,
-	io::Write,
-	os::unix::fs::FileExt,
+	os::unix::fs::{FileExt, OpenOptionsExt},
 	path::{Path, PathBuf},
 };
 
@@ -105,16 +105,48 @@ pub(crate) fn measure(
 	})
 }
 
-/// Writes `total` bytes to a file, synced every 8 MiB, as a store does.
-pub(crate) fn disk(folder: &Path, plain: &Bytes, total: usize) -> Result<Spent, BenchError> {
+/// How a file is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+	/// Through the page cache.
+	Cached,
+	/// Past it, as a store does where the file system lets it.
+	Direct,
+}
+
+/// Writes `total` bytes to a file whose blocks are reserved, synced every 8 MiB, as a store does.
+pub(crate) fn disk(
+	folder: &Path,
+	plain: &Bytes,
+	total: usize,
+	way: Way,
+) -> Result<Spent, BenchError> {
 	const GROUP: usize = 8 << 20;
+	/// What direct writes are aligned to.
+	const ALIGN: usize = 4096;
 	let path = folder.join("disk");
-	let mut file = File::create(&path).map_err(failed("disk"))?;
+	let mut options = File::options();
+	options.create(true).truncate(true).write(true);
+	let direct = OFlags::DIRECT.bits().cast_signed();
+	let file = match way {
+		Way::Direct => options.clone().custom_flags(direct).open(&path),
+		Way::Cached => options.open(&path),
+	};
+	// Where it cannot be direct, the store does without too.
+	let file = file.or_else(|_| options.open(&path));
+	let file = file.map_err(failed("disk"))?;
+	fallocate(&file, FallocateFlags::empty(), 0, total as u64).map_err(failed("disk"))?;
+	let mut memory = vec![0; GROUP + ALIGN];
+	let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+	let group = memory.get_mut(start..start + GROUP).unwrap_or_default();
 	let phase = Phase::begin(None)?;
-	for group in 0..total / GROUP {
-		let start = (group * GROUP) % plain.len().saturating_sub(GROUP).max(1);
-		let piece = plain.get(start..start + GROUP).unwrap_or(plain);
-		file.write_all(piece).map_err(failed("disk"))?;
+	for at in 0..total / GROUP {
+		let from = (at * GROUP) % plain.len().saturating_sub(GROUP).max(1);
+		if let Some(piece) = plain.get(from..from + GROUP) {
+			group.copy_from_slice(piece);
+		}
+		let offset = (at * GROUP) as u64;
+		file.write_all_at(group, offset).map_err(failed("disk"))?;
 		file.sync_data().map_err(failed("disk"))?;
 	}
 	let spent = phase.end(None)?;

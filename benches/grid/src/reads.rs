@@ -16,7 +16,7 @@ const SHARD: u32 = 1 << 20;
 const STALLED: [usize; 5] = [0, 6, 12, 18, 24];
 
 /// The value that so many of a hundred samples do not exceed.
-fn percentile(samples: &mut [f64], percent: usize) -> f64 {
+pub(crate) fn percentile(samples: &mut [f64], percent: usize) -> f64 {
 	samples.sort_by(f64::total_cmp);
 	let at = (samples.len() * percent).div_ceil(100).saturating_sub(1);
 	samples.get(at).copied().unwrap_or(0.0)

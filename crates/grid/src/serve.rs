@@ -26,10 +26,12 @@ use tokio::{
 	time::timeout,
 };
 
+mod bodies;
 mod bucket;
 mod load;
 mod request;
 
+use bodies::Bodies;
 use bucket::{Buckets, Verdict};
 use load::Load;
 
@@ -49,6 +51,7 @@ pub(crate) struct Server {
 	connections: Arc<AtomicUsize>,
 	requests: Semaphore,
 	memory: Semaphore,
+	bodies: Bodies,
 	peers: Mutex<HashMap<NodeKey, Seat>>,
 	/// This node's key as it is shown to newcomers.
 	shown: RwLock<NodeKey>,
@@ -147,6 +150,7 @@ impl Server {
 			connections: Arc::default(),
 			requests: Semaphore::new(config.max_requests),
 			memory: Semaphore::new(config.body_memory / MEMORY_UNIT),
+			bodies: Bodies::default(),
 			peers: Mutex::default(),
 			shown: RwLock::new(shown),
 			under: Mutex::default(),

@@ -4,7 +4,7 @@ use crate::{
 	service::Extract,
 	wire::{self, WireError},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use codec::Encode;
 use quinn::{
 	ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, StoppedError, VarInt,
@@ -18,6 +18,10 @@ use tokio::time::timeout;
 
 /// Bodies are handed to the transport in pieces of this size, so that progress can be seen.
 const PIECE: usize = 64 * 1024;
+/// Bodies are hashed in pieces of this size.
+const HASHED: usize = 64 * 1024;
+/// Most chunks of a stream taken at a time.
+const CHUNKS: usize = 64;
 
 /// What can happen to a stream, before it is known whose fault it is.
 #[derive(Debug)]
@@ -202,17 +206,42 @@ pub(crate) async fn read_body(
 	len: usize,
 	pace: Pace,
 ) -> Result<(Bytes, [u8; 32]), StreamError> {
+	let mut body = Vec::with_capacity(len);
+	let hash = read_into(recv, &mut body, len, pace).await?;
+	Ok((body.into(), hash))
+}
+
+/// The same into memory that is at hand: `body` is empty and has room for `len` bytes.
+pub(crate) async fn read_into(
+	recv: &mut RecvStream,
+	body: &mut Vec<u8>,
+	len: usize,
+	pace: Pace,
+) -> Result<[u8; 32], StreamError> {
 	let start = Instant::now();
-	let mut body = BytesMut::with_capacity(len);
 	let mut hasher = blake3::Hasher::new();
+	let mut hashed = 0;
+	// What has come is taken at once, so that locks and timers are per wakeup, not per packet.
+	let mut chunks: [Bytes; CHUNKS] = std::array::from_fn(|_| Bytes::new());
 	while body.len() < len {
-		let chunk = paced(pace, start, recv.read_chunk(len - body.len(), true)).await?;
-		let chunk = chunk.ok_or(StreamError::Short)?;
-		hasher.update(&chunk.bytes);
-		body.extend_from_slice(&chunk.bytes);
+		let count = paced(pace, start, recv.read_chunks(&mut chunks)).await?;
+		for chunk in chunks.iter_mut().take(count.ok_or(StreamError::Short)?) {
+			let chunk = std::mem::take(chunk);
+			if chunk.len() > len - body.len() {
+				return Err(StreamError::Trailing);
+			}
+			body.extend_from_slice(&chunk);
+		}
+		// By large pieces, while they are in cache: packets are too short for the fast kernels.
+		let whole = body.len() / HASHED * HASHED;
+		if whole > hashed {
+			hasher.update(&body[hashed..whole]);
+			hashed = whole;
+		}
 	}
+	hasher.update(&body[hashed..]);
 	paced(pace, start, read_end(recv)).await?;
-	Ok((body.freeze(), *hasher.finalize().as_bytes()))
+	Ok(*hasher.finalize().as_bytes())
 }
 
 /// Reads the end of the stream.

@@ -2,6 +2,9 @@
 
 use crate::STRIPE_PLAIN;
 
+/// A source that has given so many bytes is likely to fill a stripe.
+const GROWN: usize = 1 << 20;
+
 /// Cuts a source that arrives in pieces of any size into stripes. A stripe is handed out only once
 /// more bytes have arrived, because only then is it known not to be the last.
 ///
@@ -38,6 +41,10 @@ impl Cutter {
 		}
 		let room = STRIPE_PLAIN - self.buffer.len();
 		let (taken, rest) = piece.split_at(room.min(piece.len()));
+		if self.buffer.len() + taken.len() > self.buffer.capacity() && self.buffer.len() >= GROWN {
+			// Doubling would copy a large stripe again and again, into ever more memory.
+			self.buffer.reserve_exact(room);
+		}
 		self.buffer.extend_from_slice(taken);
 		*piece = rest;
 		// The buffer may be full now; it goes out with the next byte.

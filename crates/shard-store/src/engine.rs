@@ -187,7 +187,7 @@ impl Engine {
 		let frame = &record.frame;
 		let tree = Outboard::build(record.data());
 		let (meta, data) = (record.meta(), record.data());
-		let draft = Draft::data(frame.record, meta, data, &tree, frame.created);
+		let draft = Draft::data(&self.shared.buffers, frame.record, meta, data, &tree, frame.created);
 		let mut old = frame.entries(&self.shared.key, entry.place());
 		old.retain(|other| !other.same(entry));
 		let outcome = self.ask(|reply| Message::Copy {

@@ -1,11 +1,13 @@
 //! Bytes of records: header, footer, and what is between them.
 
 use crate::{
+	buffer::{Buffer, Buffers},
 	entry::{Entry, MAX_BLOCKS},
 	key::{Key, Namespace, Place, RecordKey, StoreKey},
 };
 use arion_storage_proof::Outboard;
 use hippius_primitives::StripeId;
+use std::sync::Arc;
 
 /// Alignment of records, in bytes.
 pub(crate) const BLOCK: usize = 4096;
@@ -271,19 +273,22 @@ pub(crate) fn record_blocks(meta_len: usize, data_len: usize) -> u32 {
 /// A record that still has to be given its place: all its bytes, frames left blank.
 pub(crate) struct Draft {
 	pub(crate) frame: Frame,
-	bytes: Vec<u8>,
+	bytes: Buffer,
 }
 
 impl Draft {
-	/// A data record. Meta and data have been checked by the caller, who knows the data's tree.
+	/// A data record, in memory from `buffers`. Meta and data have been checked by the caller, who
+	/// knows the data's tree.
 	pub(crate) fn data(
+		buffers: &Arc<Buffers>,
 		record: RecordKey,
 		meta: &[u8],
 		data: &[u8],
 		tree: &Outboard,
 		created: u64,
 	) -> Self {
-		let mut draft = Self::new(Kind::Data, meta, data, tree.as_bytes());
+		let len = record_blocks(meta.len(), data.len()) as usize * BLOCK;
+		let mut draft = Self::new(buffers.take(len), Kind::Data, meta, data, tree.as_bytes());
 		draft.frame.record = record;
 		draft.frame.root = tree.shard_id().0;
 		draft.frame.created = created;
@@ -293,27 +298,26 @@ impl Draft {
 	/// A list of entries, at most [`LIST`].
 	pub(crate) fn list(kind: Kind, entries: &[Entry], created: u64) -> Self {
 		let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_bytes()).collect();
-		let mut draft = Self::new(kind, &bytes, &[], &[]);
+		let mut draft = Self::new(Buffer::alone(BLOCK), kind, &bytes, &[], &[]);
 		draft.frame.created = created;
 		draft
 	}
 
 	/// The record that ends a volume.
 	pub(crate) fn end() -> Self {
-		Self::new(Kind::End, &[], &[], &[])
+		Self::new(Buffer::alone(BLOCK), Kind::End, &[], &[], &[])
 	}
 
-	fn new(kind: Kind, meta: &[u8], data: &[u8], tree: &[u8]) -> Self {
+	fn new(mut bytes: Buffer, kind: Kind, meta: &[u8], data: &[u8], tree: &[u8]) -> Self {
 		let blocks = record_blocks(meta.len(), data.len());
 		let len = blocks as usize * BLOCK;
-		let mut bytes = Vec::with_capacity(len);
-		bytes.resize(FRAME, 0);
-		bytes.extend_from_slice(meta);
-		bytes.extend_from_slice(data);
+		bytes.pad(FRAME);
+		bytes.push(meta);
+		bytes.push(data);
 		// The outboard stands right before the footer: both are read at once.
-		bytes.resize(len - FRAME - tree.len(), 0);
-		bytes.extend_from_slice(tree);
-		bytes.resize(len, 0);
+		bytes.pad(len - FRAME - tree.len());
+		bytes.push(tree);
+		bytes.pad(len);
 		let frame = Frame {
 			meta_len: meta.len() as u32,
 			data_len: data.len() as u32,

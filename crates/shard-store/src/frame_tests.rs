@@ -17,7 +17,7 @@ fn draft(len: usize) -> (Draft, Vec<u8>) {
 		stripe: StripeId([3; 32]),
 		slot: 3,
 	};
-	let draft = Draft::data(record, &[8; 993], &data, &tree, 99);
+	let draft = Draft::data(&Arc::default(), record, &[8; 993], &data, &tree, 99);
 	(draft, data)
 }
 

@@ -2,20 +2,28 @@
 
 use crate::disk::{Disk, DiskFile, Space};
 use rustix::{
-	fs::{FallocateFlags, FlockOperation, SeekFrom},
+	fs::{FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom},
 	io::Errno,
 };
 use std::{
 	any::Any,
 	fs::{DirBuilder, File, OpenOptions},
 	io::{self, IoSlice},
-	os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+	os::{
+		fd::AsRawFd,
+		unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+	},
 	path::{Path, PathBuf},
-	sync::Arc,
+	sync::{
+		atomic::{AtomicBool, Ordering::Relaxed},
+		Arc, OnceLock,
+	},
 };
 
 /// Buffers of one write; Linux takes 1024.
 const MAX_BUFFERS: usize = 512;
+/// What direct I/O is aligned to, in memory and on disk, in bytes.
+const ALIGN: usize = 4096;
 
 /// A directory of the operating system.
 pub struct OsDisk {
@@ -77,7 +85,7 @@ impl Disk for OsDisk {
 				Err(error) => return Err(error.into()),
 			}
 		}
-		Ok(Arc::new(OsFile(file)))
+		Ok(Arc::new(OsFile::new(file)))
 	}
 
 	fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -85,7 +93,7 @@ impl Disk for OsDisk {
 			.read(true)
 			.write(true)
 			.open(self.root.join(name))?;
-		Ok(Arc::new(OsFile(file)))
+		Ok(Arc::new(OsFile::new(file)))
 	}
 
 	fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -113,30 +121,80 @@ impl Disk for OsDisk {
 	}
 }
 
-struct OsFile(File);
+struct OsFile {
+	file: File,
+	/// The same file, past the page cache; made for the first write that can go that way.
+	direct: OnceLock<Option<File>>,
+	/// Set once the file system has refused a direct write.
+	refused: AtomicBool,
+}
+
+impl OsFile {
+	fn new(file: File) -> Self {
+		Self {
+			file,
+			direct: OnceLock::new(),
+			refused: AtomicBool::new(false),
+		}
+	}
+
+	/// The way past the page cache, if these bytes can take it. What a miner stores is rarely read
+	/// soon, so a copy in the cache costs more than it is worth. Reads do go through the cache, which
+	/// the system keeps in step with direct writes.
+	fn direct(&self, bufs: &[&[u8]], offset: u64) -> Option<&File> {
+		let aligned = |buf: &&[u8]| {
+			buf.len().is_multiple_of(ALIGN) && buf.as_ptr().align_offset(ALIGN) == 0
+		};
+		if self.refused.load(Relaxed)
+			|| !offset.is_multiple_of(ALIGN as u64)
+			|| !bufs.iter().all(aligned)
+		{
+			return None;
+		}
+		let direct = self.direct.get_or_init(|| {
+			// By its number: the file may have got another name since it was opened.
+			let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+			let flags = OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC;
+			match rustix::fs::open(path, flags, Mode::empty()) {
+				Ok(fd) => Some(fd.into()),
+				Err(error) => {
+					tracing::debug!(%error, "no direct I/O here");
+					None
+				}
+			}
+		});
+		direct.as_ref()
+	}
+}
 
 impl DiskFile for OsFile {
 	fn size(&self) -> io::Result<u64> {
-		Ok(self.0.metadata()?.len())
+		Ok(self.file.metadata()?.len())
 	}
 
 	fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-		self.0.read_exact_at(buf, offset)
+		self.file.read_exact_at(buf, offset)
 	}
 
 	fn write_at(&self, bufs: &[&[u8]], mut offset: u64) -> io::Result<()> {
+		let mut direct = self.direct(bufs, offset);
 		for bufs in bufs.chunks(MAX_BUFFERS) {
 			let mut slices: Vec<IoSlice<'_>> = bufs.iter().map(|buf| IoSlice::new(buf)).collect();
 			let mut slices = slices.as_mut_slice();
 			IoSlice::advance_slices(&mut slices, 0);
 			while !slices.is_empty() {
-				match rustix::io::pwritev(&self.0, slices, offset) {
+				match rustix::io::pwritev(direct.unwrap_or(&self.file), slices, offset) {
 					Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
 					Ok(written) => {
 						offset += written as u64;
 						IoSlice::advance_slices(&mut slices, written);
 					}
 					Err(Errno::INTR) => {}
+					// The file system takes none, or wants another alignment.
+					Err(Errno::INVAL | Errno::OPNOTSUPP) if direct.is_some() => {
+						direct = None;
+						self.refused.store(true, Relaxed);
+					}
 					Err(error) => return Err(error.into()),
 				}
 			}
@@ -145,19 +203,19 @@ impl DiskFile for OsFile {
 	}
 
 	fn sync(&self) -> io::Result<()> {
-		self.0.sync_data()
+		self.file.sync_data()
 	}
 
 	fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
 		let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-		match rustix::fs::fallocate(&self.0, flags, offset, len) {
+		match rustix::fs::fallocate(&self.file, flags, offset, len) {
 			Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
 			other => Ok(other?),
 		}
 	}
 
 	fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
-		match rustix::fs::seek(&self.0, SeekFrom::Data(offset)) {
+		match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
 			Ok(found) => Ok(Some(found)),
 			Err(Errno::NXIO) => Ok(None),
 			// Not known here: everything may hold data.

@@ -1,6 +1,7 @@
 //! What the callers' threads, the writer and the maintenance share.
 
 use crate::{
+	buffer::Buffers,
 	clock::Clock,
 	config::StoreConfig,
 	disk::Disk,
@@ -77,6 +78,7 @@ pub(crate) struct Shared {
 	pub(crate) config: StoreConfig,
 	pub(crate) counters: Counters,
 	pub(crate) files: Files,
+	pub(crate) buffers: Arc<Buffers>,
 	index: RwLock<Index>,
 	/// Entries of damaged records, already out of the index, whose end the writer has yet to record.
 	drops: Mutex<Vec<Entry>>,
@@ -105,6 +107,7 @@ impl Shared {
 			key,
 			config,
 			counters: Counters::default(),
+			buffers: Arc::default(),
 			index: RwLock::new(index),
 			drops: Mutex::default(),
 			findings: Mutex::default(),

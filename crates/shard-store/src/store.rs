@@ -224,7 +224,9 @@ impl ShardStore {
 		if held.is_some_and(|(entry, _)| self.shared.is_held(&entry)) {
 			return Ok(PutOutcome::AlreadyStored);
 		}
-		let draft = Box::new(Draft::data(record, meta, data, tree, self.shared.now()));
+		let now = self.shared.now();
+		let draft = Draft::data(&self.shared.buffers, record, meta, data, tree, now);
+		let draft = Box::new(draft);
 		let waiting = Waiting::new(&self.shared);
 		let outcome = engine.ask(|reply| {
 			drop(arriving);

@@ -210,7 +210,7 @@ impl Server {
 		}
 		self.service.authorize(&peer, &permit, &meta)?;
 		let memory = self.memory(len).await?;
-		let (bytes, hash) = read_body(recv, len, self.pace(len)).await?;
+		let (bytes, hash) = self.bodies.read(recv, len, self.pace(len)).await?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
 		}
