@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+pub mod audit;
 pub mod coding;
 pub mod daemon;
 pub mod heartbeat;

@@ -99,6 +99,24 @@ pub enum NodeStatus {
 	/// Leaving: out of the next map, stake still held.
 	#[codec(index = 1)]
 	Draining,
+	/// Failed audits: keeps its place in the map, but gets no new data until it has proved itself.
+	#[codec(index = 2)]
+	Jailed,
+	/// Thrown out: out of the next map, what is left of its stake held until it is unbonded.
+	#[codec(index = 3)]
+	Evicted,
+}
+
+impl NodeStatus {
+	/// Whether the next cluster map has the node.
+	pub fn in_map(self) -> bool {
+		matches!(self, Self::Active | Self::Jailed)
+	}
+
+	/// Whether the node is on its way out, so that its exit can be claimed one day.
+	pub fn is_leaving(self) -> bool {
+		matches!(self, Self::Draining | Self::Evicted)
+	}
 }
 
 /// A registered node as daemons and clients see it.

@@ -1,6 +1,10 @@
 //! Seams between pallets: each is one trait, and `()` implements it.
 
-use crate::{heartbeat::PAGE_NODES, registration::NodeRecord, Epoch, NodeIndex, Pg};
+use crate::{
+	heartbeat::PAGE_NODES,
+	registration::{NodeRecord, NodeStatus},
+	Epoch, NodeIndex, Pg,
+};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -231,6 +235,81 @@ impl GroupHoldings for () {
 		0
 	}
 	fn holdings(_: Pg) -> Option<(u64, Vec<Option<NodeIndex>>)> {
+		None
+	}
+}
+
+/// How a node stands with the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+	/// Where it is in its life.
+	pub status: NodeStatus,
+	/// What is held for it, deposit and stake, in rao.
+	pub held: u128,
+	/// What a node of its capacity must put up today, deposit and stake, in rao.
+	pub required: u128,
+}
+
+/// What may be done to a node that fails. Implemented by `registry`.
+pub trait NodePenalties {
+	/// Takes `share_ppm` millionths of the collateral the node is required to put up, as far as it
+	/// is still held: half goes to the repair fund, a fifth to who reported it (to the treasury if
+	/// the chain found it itself), the rest to the treasury. Gives what was taken.
+	fn slash(node: NodeIndex, share_ppm: u32, reporter: Option<[u8; 32]>) -> u128;
+	/// Jails an active node; whether it did.
+	fn jail(node: NodeIndex) -> bool;
+	/// Makes a jailed node active again; whether it did.
+	fn release(node: NodeIndex) -> bool;
+	/// Throws a node out: it leaves the map, and its stake can be claimed when it is unbonded.
+	/// Whether it did.
+	fn evict(node: NodeIndex) -> bool;
+	/// How the node stands; `None` if there is none of this number.
+	fn standing(node: NodeIndex) -> Option<Standing>;
+}
+
+impl NodePenalties for () {
+	fn slash(_: NodeIndex, _: u32, _: Option<[u8; 32]>) -> u128 {
+		0
+	}
+	fn jail(_: NodeIndex) -> bool {
+		false
+	}
+	fn release(_: NodeIndex) -> bool {
+		false
+	}
+	fn evict(_: NodeIndex) -> bool {
+		false
+	}
+	fn standing(_: NodeIndex) -> Option<Standing> {
+		None
+	}
+}
+
+/// Weights in the current map. Implemented by `cluster-map`.
+pub trait PlacementWeights {
+	/// Nodes of the map, and their weights' sum.
+	fn totals() -> (u32, u64);
+	/// The weight of each of `nodes` (16.16), 0 for one that is not in the map.
+	fn weights(nodes: &[NodeIndex]) -> Vec<u32>;
+}
+
+impl PlacementWeights for () {
+	fn totals() -> (u32, u64) {
+		(0, 0)
+	}
+	fn weights(nodes: &[NodeIndex]) -> Vec<u32> {
+		alloc::vec![0; nodes.len()]
+	}
+}
+
+/// Announced maintenance. Implemented by `audits`.
+pub trait MaintenancePlans {
+	/// Up to which block the node is away as announced, if it is now.
+	fn away_until(node: NodeIndex) -> Option<u32>;
+}
+
+impl MaintenancePlans for () {
+	fn away_until(_: NodeIndex) -> Option<u32> {
 		None
 	}
 }

@@ -31,6 +31,8 @@ pub enum Lane {
 	Bytes,
 	/// Lane B: every node at least so often, however little it holds.
 	Floor,
+	/// Nodes that must prove themselves.
+	Fresh,
 }
 
 /// How often nodes are asked.
@@ -112,6 +114,7 @@ impl Draws {
 		let lane = match lane {
 			Lane::Bytes => 0u8,
 			Lane::Floor => 1,
+			Lane::Fresh => 2,
 		};
 		let mut bytes = [0u8; 16 + 32 + 4 + 1 + 4 + 4];
 		fill(

@@ -7,7 +7,7 @@ use alloc::{
 };
 pub(crate) use arion_crush::map::{MAX_BUCKET_WEIGHT, MAX_DEVICE_WEIGHT, MAX_FAN_OUT};
 use arion_crush::FailureDomain;
-use hippius_primitives::registration::{NodeRecord, NodeStatus};
+use hippius_primitives::registration::NodeRecord;
 
 /// Most shards of a stripe one family may hold: under family domains it gets at most this many
 /// zones, under host domains at most this many nodes.
@@ -60,7 +60,7 @@ impl<'a> Selection<'a> {
 	/// Takes the node in, or leaves it on standby.
 	fn take(&mut self, node: &NodeRecord) -> bool {
 		let zone = node.params.zone;
-		if node.status != NodeStatus::Active || zone >= self.config.zones {
+		if !node.status.in_map() || zone >= self.config.zones {
 			return false;
 		}
 		let share = self.shares.entry(node.family).or_default();

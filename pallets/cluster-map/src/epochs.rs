@@ -3,7 +3,7 @@
 use crate::{
 	build, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob, MapHash,
 	NextBucketId, Pallet, Placement, PlacementConfig, Reweight, ReweightRevision, SkipReason,
-	WeightInfo, KEPT_EPOCHS, LOG_TARGET,
+	Totals, WeightInfo, KEPT_EPOCHS, LOG_TARGET,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket, WEIGHT_ONE};
@@ -103,6 +103,8 @@ impl<T: Config> Pallet<T> {
 		MapHash::<T>::insert(epoch, hash);
 		MapBlob::<T>::insert(epoch, blob);
 		CurrentEpoch::<T>::put(epoch);
+		let weight = map.nodes().map(|node| u64::from(node.weight)).sum();
+		Totals::<T>::put((nodes, weight));
 		if let Some(expired) = epoch.checked_sub(KEPT_EPOCHS) {
 			MapBlob::<T>::remove(expired);
 		}

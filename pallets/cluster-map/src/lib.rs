@@ -125,6 +125,10 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type ReweightRevision<T> = StorageValue<_, u64, ValueQuery>;
 
+	/// Nodes of the newest map and their weights' sum.
+	#[pallet::storage]
+	pub type Totals<T> = StorageValue<_, (u32, u64), ValueQuery>;
+
 	/// What the last map, published or refused, was built from; the same is not tried twice.
 	#[pallet::storage]
 	pub type LastInputs<T> = StorageValue<_, Inputs, ValueQuery>;

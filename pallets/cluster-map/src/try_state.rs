@@ -2,7 +2,7 @@
 
 use crate::{
 	build::FAMILY_SHARES, Config, CurrentEpoch, FamilyBucketId, HostBucketId, MapBlob, MapHash,
-	NextBucketId, Pallet, Reweight, ZoneBucketId, KEPT_EPOCHS,
+	NextBucketId, Pallet, Reweight, Totals, ZoneBucketId, KEPT_EPOCHS,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use arion_crush::{ClusterMap, FailureDomain, WEIGHT_ONE};
@@ -20,6 +20,7 @@ impl<T: Config> Pallet<T> {
 	/// * Bucket ids are distinct, negative, and above the next to be given out.
 	/// * In the current map no family has more than three zones (family domains) or nodes (host
 	///   domains).
+	/// * The totals are the current map's.
 	/// * A stored reweight is below 1.0.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		Self::try_state_epochs()?;
@@ -77,6 +78,11 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		};
 		let map = ClusterMap::decode_checked(&blob).map_err(|_| "the map is not valid")?;
+		let weight: u64 = map.nodes().map(|node| u64::from(node.weight)).sum();
+		ensure!(
+			Totals::<T>::get() == (map.nodes().count() as u32, weight),
+			"the totals are not the map's"
+		);
 		let owners: BTreeMap<_, _> = FamilyBucketId::<T>::iter()
 			.map(|((_, family), id)| (id, family))
 			.collect();

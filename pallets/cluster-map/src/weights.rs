@@ -54,8 +54,9 @@ fn unchanged_epoch(db: RuntimeDbWeight) -> Weight {
 
 fn build_epoch(db: RuntimeDbWeight, nodes: u32, ids: u32) -> Weight {
 	// Besides those of an unchanged epoch. Reads: CurrentEpoch, the registry's counter and pages of
-	// numbers, zone ids. Writes: LastInputs, MapHash, MapBlob twice, CurrentEpoch, events.
-	let fixed = bound(db, BASE, 32, 6, 0);
+	// numbers, zone ids. Writes: LastInputs, MapHash, MapBlob twice, CurrentEpoch,
+	// Totals, events.
+	let fixed = bound(db, BASE, 32, 7, 0);
 	// Reads: the node, its reweight, its family's and its host's bucket id.
 	let per_node = bound(db, PER_NODE, 4, 0, NODE);
 	// Reads and writes: the next id. Writes: the new one.

@@ -11,6 +11,7 @@ pub use weights::WeightInfo;
 
 mod live;
 mod nodes;
+mod penalties;
 mod proof;
 mod read;
 mod rotation;
@@ -24,7 +25,7 @@ mod mock;
 #[cfg(test)]
 mod tests;
 
-use frame_support::traits::fungible::Inspect;
+use frame_support::traits::fungible::{Credit, Inspect};
 use frame_system::pallet_prelude::BlockNumberFor;
 
 /// Balance of the currency deposits and stake are held in.
@@ -39,7 +40,13 @@ pub type NodeInfoOf<T> =
 pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;
-	use frame_support::{pallet_prelude::*, traits::fungible::MutateHold};
+	use frame_support::{
+		pallet_prelude::*,
+		traits::{
+			fungible::{BalancedHold, MutateHold},
+			OnUnbalanced,
+		},
+	};
 	use frame_system::pallet_prelude::*;
 	use hippius_primitives::{
 		registration::{KeyProof, NodeParams, NodeRecord},
@@ -61,15 +68,22 @@ pub mod pallet {
 	/// each is read when a call needs it, and a node keeps the deposit and stake it was taken in
 	/// with.
 	#[pallet::config]
-	pub trait Config: frame_system::Config<AccountId: Into<[u8; 32]>> {
+	pub trait Config: frame_system::Config<AccountId: Into<[u8; 32]> + From<[u8; 32]>> {
 		/// Where deposits and stake are held.
-		type Currency: MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
+		type Currency: MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>
+			+ BalancedHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
 
 		/// The runtime's hold reasons.
 		type RuntimeHoldReason: From<HoldReason>;
 
 		/// Which placement zones exist.
 		type Zones: Zones;
+
+		/// Takes the half of each slash that pays for repair.
+		type RepairFund: OnUnbalanced<Credit<Self::AccountId, Self::Currency>>;
+
+		/// Takes what of each slash nobody else gets.
+		type Treasury: OnUnbalanced<Credit<Self::AccountId, Self::Currency>>;
 
 		/// Held per node while it is registered.
 		type RegistrationDeposit: Get<BalanceOf<Self>>;
@@ -210,6 +224,36 @@ pub mod pallet {
 			/// Deposit and stake given back.
 			released: BalanceOf<T>,
 		},
+		/// Something of a node's stake or deposit was taken.
+		#[codec(index = 6)]
+		NodeSlashed {
+			/// The node.
+			node: NodeIndex,
+			/// What was taken.
+			amount: BalanceOf<T>,
+			/// Who reported it and gets a fifth; `None` if the chain found it.
+			reporter: Option<T::AccountId>,
+		},
+		/// A node failed its audits and gets no new data until it has proved itself.
+		#[codec(index = 7)]
+		NodeJailed {
+			/// The node.
+			node: NodeIndex,
+		},
+		/// A jailed node has proved itself.
+		#[codec(index = 8)]
+		NodeReleased {
+			/// The node.
+			node: NodeIndex,
+		},
+		/// A node was thrown out; the next map is without it.
+		#[codec(index = 9)]
+		NodeEvicted {
+			/// The node.
+			node: NodeIndex,
+			/// From this block on what is left of its deposit and stake can be claimed.
+			claimable: BlockNumberFor<T>,
+		},
 	}
 
 	/// Why a call was refused.
@@ -281,7 +325,7 @@ pub mod pallet {
 		/// A node's zone cannot change: register another node there.
 		#[codec(index = 21)]
 		ZoneFixed,
-		/// A leaving node can change nothing but its addresses and key.
+		/// A node that is leaving or was evicted can change nothing but its addresses and key.
 		#[codec(index = 22)]
 		NodeDraining,
 		/// No new key was announced for the node.
@@ -308,6 +352,10 @@ pub mod pallet {
 		/// More than two relays.
 		#[codec(index = 30)]
 		TooManyRelays,
+		/// A jailed node can change nothing but its addresses and key, and cannot leave: answer its
+		/// draws first.
+		#[codec(index = 31)]
+		NodeJailed,
 	}
 
 	#[pallet::hooks]

@@ -2,7 +2,7 @@
 
 use crate as pallet_registry;
 use ed25519_dalek::{Signer, SigningKey};
-use frame_support::{derive_impl, parameter_types};
+use frame_support::{derive_impl, parameter_types, traits::tokens::imbalance::ResolveTo};
 use hippius_primitives::{
 	registration::{registration_payload, rotation_payload, KeyProof, NodeParams},
 	traits::Zones,
@@ -55,6 +55,8 @@ parameter_types! {
 	pub static StakePerTerabyte: u64 = 1_000;
 	pub static MaxNodes: u32 = 40;
 	pub static MaxNodesPerFamily: u32 = 4;
+	pub RepairAccount: AccountId = account(90);
+	pub TreasuryAccount: AccountId = account(91);
 }
 
 /// Zones 0 to 5.
@@ -75,6 +77,8 @@ impl crate::Config for Test {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Zones = SixZones;
+	type RepairFund = ResolveTo<RepairAccount, Balances>;
+	type Treasury = ResolveTo<TreasuryAccount, Balances>;
 	type RegistrationDeposit = Deposit;
 	type StakePerTerabyte = StakePerTerabyte;
 	type MinCapacity = frame_support::traits::ConstU64<MIN_CAPACITY>;

@@ -95,9 +95,8 @@ impl<T: Config> Pallet<T> {
 		let mut info = Self::node_of(&family, node)?;
 		ensure!(params.zone == info.zone, Error::<T>::ZoneFixed);
 		let (host, addresses) = Self::check_params(&params)?;
-		if info.status == NodeStatus::Draining {
-			let same = host == info.host && params.capacity == info.capacity;
-			ensure!(same, Error::<T>::NodeDraining);
+		if host != info.host || params.capacity != info.capacity {
+			Self::ensure_active(info.status)?;
 		}
 		if params.capacity > info.capacity {
 			let missing = Self::stake_of(params.capacity).saturating_sub(info.stake);
@@ -122,7 +121,7 @@ impl<T: Config> Pallet<T> {
 	/// Starts the exit of a node of `family`.
 	pub fn do_start_exit(family: T::AccountId, node: NodeIndex) -> DispatchResult {
 		let mut info = Self::node_of(&family, node)?;
-		ensure!(info.status == NodeStatus::Active, Error::<T>::NodeDraining);
+		Self::ensure_active(info.status)?;
 		let now = frame_system::Pallet::<T>::block_number();
 		let claimable = now.saturating_add(T::UnbondingPeriod::get());
 		info.status = NodeStatus::Draining;
@@ -175,12 +174,20 @@ impl<T: Config> Pallet<T> {
 		Ok(info)
 	}
 
+	fn ensure_active(status: NodeStatus) -> Result<(), Error<T>> {
+		match status {
+			NodeStatus::Active => Ok(()),
+			NodeStatus::Jailed => Err(Error::<T>::NodeJailed),
+			NodeStatus::Draining | NodeStatus::Evicted => Err(Error::<T>::NodeDraining),
+		}
+	}
+
 	/// Tells readers of the registry that it changed.
 	pub(crate) fn bump_revision() {
 		Revision::<T>::mutate(|revision| *revision = revision.wrapping_add(1));
 	}
 
-	fn stake_of(capacity: u64) -> BalanceOf<T> {
+	pub(crate) fn stake_of(capacity: u64) -> BalanceOf<T> {
 		let per_terabyte: u128 = T::StakePerTerabyte::get().unique_saturated_into();
 		BalanceOf::<T>::unique_saturated_from(stake_for(capacity, per_terabyte))
 	}

@@ -6,7 +6,6 @@ use crate::{
 };
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::fungible::InspectHold};
-use hippius_primitives::registration::NodeStatus;
 use sp_runtime::{
 	traits::{Saturating, Zero},
 	TryRuntimeError,
@@ -22,7 +21,7 @@ impl<T: Config> Pallet<T> {
 	/// * `LiveNodes` has exactly the numbers of `Nodes`, all below `NextNodeIndex`; no empty page.
 	/// * `FamilyNodes` counts the nodes of each family; no entry is zero.
 	/// * A family's holds are the sums of its nodes' deposits and stakes.
-	/// * A node has a block to claim its exit at exactly while it is draining.
+	/// * A node has a block to claim its exit at exactly while it is draining or evicted.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		Self::try_state_keys()?;
 		Self::try_state_numbers()?;
@@ -80,9 +79,8 @@ impl<T: Config> Pallet<T> {
 	fn try_state_families() -> Result<(), TryRuntimeError> {
 		let mut families = BTreeMap::new();
 		for node in Nodes::<T>::iter_values() {
-			let draining = node.status == NodeStatus::Draining;
 			ensure!(
-				draining == node.claimable_at.is_some(),
+				node.status.is_leaving() == node.claimable_at.is_some(),
 				"status and exit disagree"
 			);
 			let (count, deposit, stake) =

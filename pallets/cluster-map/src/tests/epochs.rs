@@ -363,3 +363,36 @@ fn the_weight_of_an_epoch_grows_with_its_nodes_and_ids() {
 	assert!(weight(100, 1).all_gt(weight(100, 0)));
 	assert!(<() as WeightInfo>::set_reweight().ref_time() > 0);
 }
+
+#[test]
+fn weights_are_told_for_those_in_the_map() {
+	use hippius_primitives::traits::PlacementWeights;
+	ExtBuilder::default().build_and_execute(|| {
+		assert_eq!(Maps::totals(), (0, 0));
+		assert_eq!(Maps::weights(&[0]), [0]);
+		thirty_nodes();
+		let mut big = node(3, 3, 1);
+		big.params.capacity = 3 << 40;
+		Nodes::insert(big);
+		next_epoch();
+		assert_eq!(Maps::totals(), (30, 32 * 64));
+		assert_eq!(Maps::weights(&[3, 99, 0]), [192, 0, 64]);
+	});
+}
+
+#[test]
+fn jailed_nodes_keep_their_place_and_evicted_ones_lose_it() {
+	use hippius_primitives::registration::NodeStatus;
+	ExtBuilder::default().build_and_execute(|| {
+		thirty_nodes();
+		Nodes::insert(node(30, 3, 20));
+		Nodes::insert(node(31, 4, 21));
+		Nodes::change(|nodes| {
+			nodes.get_mut(&30).unwrap().status = NodeStatus::Jailed;
+			nodes.get_mut(&31).unwrap().status = NodeStatus::Evicted;
+		});
+		next_epoch();
+		let indexes = indexes(&current());
+		assert!(indexes.contains(&30) && !indexes.contains(&31));
+	});
+}

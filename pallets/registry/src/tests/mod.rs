@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod exit;
+mod penalties;
 mod register;
 mod rotate;
 mod update;
