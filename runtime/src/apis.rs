@@ -9,7 +9,7 @@ use frame_support::{
 };
 use hippius_primitives::{registration::NodeRecord, Epoch, NodeIndex, Pg, StripeId};
 use pallet_grandpa::AuthorityId as GrandpaId;
-use pallet_placement_groups::{oracle::OracleError, PlacementError};
+use pallet_placement_groups::{oracle::OracleError, LedgerState, PlacementError};
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
 use sp_authority_discovery::AuthorityId as AuthorityDiscoveryId;
@@ -259,6 +259,10 @@ impl_runtime_apis! {
 
 		fn up_set(pg: Pg) -> Result<Vec<Option<NodeIndex>>, PlacementError> {
 			PlacementGroups::up_set(pg)
+		}
+
+		fn ledger(pg: Pg) -> Option<LedgerState> {
+			PlacementGroups::ledger(pg)
 		}
 
 		fn cluster_map(epoch: Option<Epoch>) -> Option<Vec<u8>> {

@@ -84,6 +84,8 @@ struct Preset {
 	sessions_per_era: u32,
 	key_overlap: Option<BlockNumber>,
 	unbonding_period: Option<BlockNumber>,
+	snapshot_period: Option<BlockNumber>,
+	backfill_period: Option<BlockNumber>,
 	placement: PlacementConfig,
 }
 
@@ -95,6 +97,8 @@ impl Preset {
 				sessions_per_era: self.sessions_per_era,
 				key_overlap: self.key_overlap,
 				unbonding_period: self.unbonding_period,
+				snapshot_period: self.snapshot_period,
+				backfill_period: self.backfill_period,
 			},
 			balances: BalancesConfig {
 				balances: self.balances.clone()
@@ -175,6 +179,8 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 		sessions_per_era: 2,
 		key_overlap: Some(units::MINUTES),
 		unbonding_period: Some(2 * units::MINUTES),
+		snapshot_period: Some(units::MINUTES / 2),
+		backfill_period: Some(2 * units::MINUTES),
 		placement: PlacementConfig {
 			failure_domain: FailureDomain::Host,
 			pg_num: 128,
@@ -222,6 +228,8 @@ fn main_network() -> Preset {
 		sessions_per_era: 6,
 		key_overlap: None,
 		unbonding_period: None,
+		snapshot_period: None,
+		backfill_period: None,
 		// Six zones, five shards in each, by family.
 		placement: PlacementConfig::default(),
 		validators,

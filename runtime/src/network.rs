@@ -16,6 +16,10 @@ pub enum Tunable {
 	KeyOverlap,
 	/// Blocks from the start of a node's exit until its stake is free.
 	UnbondingPeriod,
+	/// Blocks from one snapshot of the ledgers to the next.
+	SnapshotPeriod,
+	/// Blocks a node has to fill a slot before it is asked for its bytes.
+	BackfillPeriod,
 }
 
 /// Sets a parameter at genesis.
@@ -62,6 +66,10 @@ pub mod pallet {
 		pub key_overlap: Option<BlockNumberFor<T>>,
 		/// First value of the parameter, if not its default.
 		pub unbonding_period: Option<BlockNumberFor<T>>,
+		/// First value of the parameter, if not its default.
+		pub snapshot_period: Option<BlockNumberFor<T>>,
+		/// First value of the parameter, if not its default.
+		pub backfill_period: Option<BlockNumberFor<T>>,
 	}
 
 	impl<T: Config> Default for GenesisConfig<T> {
@@ -71,6 +79,8 @@ pub mod pallet {
 				sessions_per_era: 6,
 				key_overlap: None,
 				unbonding_period: None,
+				snapshot_period: None,
+				backfill_period: None,
 			}
 		}
 	}
@@ -91,6 +101,8 @@ pub mod pallet {
 			for (name, value) in [
 				(Tunable::KeyOverlap, self.key_overlap),
 				(Tunable::UnbondingPeriod, self.unbonding_period),
+				(Tunable::SnapshotPeriod, self.snapshot_period),
+				(Tunable::BackfillPeriod, self.backfill_period),
 			] {
 				let Some(value) = value else { continue };
 				let result = T::Tuning::set(name, value);

@@ -14,6 +14,7 @@ pub mod coding;
 pub mod daemon;
 pub mod heartbeat;
 pub mod id;
+pub mod ledger;
 pub mod net;
 pub mod permit;
 pub mod receipt;

@@ -313,3 +313,15 @@ impl MaintenancePlans for () {
 		None
 	}
 }
+
+/// Who is stored for.
+pub trait StorageOwners {
+	/// Whether the chain no longer stores for the owner: whoever likes may release its stripes.
+	fn expired(owner: &[u8; 32]) -> bool;
+}
+
+impl StorageOwners for () {
+	fn expired(_: &[u8; 32]) -> bool {
+		false
+	}
+}

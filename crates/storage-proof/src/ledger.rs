@@ -1,23 +1,26 @@
-//! The seam to what placement groups hold by the ledger.
+//! The seam between those who keep the ledgers and those who ask for proofs.
 
 use crate::Peaks;
 use alloc::vec::Vec;
 use hippius_primitives::{NodeIndex, Pg};
 
-/// What placement groups hold by the ledger. Implemented by `placement-groups`, used by audits and
-/// ranking. Sums and peaks are those of the last snapshot, so that new data is drawn only after one
-/// period.
+/// What placement groups hold by their ledgers.
+///
+/// Peaks and sums are those of a snapshot that is at least one and at most two snapshot periods old,
+/// so that whoever is asked has had a whole period to learn the ledger's leaves. All of them change
+/// at the same moment: within one block, `locate` and `peaks` fit `total_bytes`.
 pub trait PgLedger {
-	/// Sum over all groups of the bytes one slot holds, challengeable.
+	/// The bytes one slot holds, over all groups, released ones included.
 	fn total_bytes() -> u64;
-	/// A byte of the total: its group and the offset in that group's ledger.
+	/// The group that byte `offset` of the total belongs to, and the byte's offset in the group's
+	/// ledger; `None` behind the end.
 	fn locate(offset: u64) -> Option<(Pg, u64)>;
-	/// The peaks against which answers are checked.
+	/// What answers are checked against; `None` for a group with nothing to ask for.
 	fn peaks(pg: Pg) -> Option<Peaks>;
-	/// The bytes one slot holds of a group, without what was released.
+	/// The bytes one slot of the group holds, without batches that were released as a whole.
 	fn live_bytes(pg: Pg) -> u64;
-	/// Who must answer for a slot now (acting set); `None` for a hole or a slot whose shards are
-	/// still being filled.
+	/// Who must answer for a slot now. `None` for a hole, and for a slot whose node still has time
+	/// to fill it.
 	fn holder(pg: Pg, slot: u8) -> Option<NodeIndex>;
 	/// Who must answer for each of many slots. An implementation that maps a group as a whole, or
 	/// reads the map once for all, does better than asking slot by slot.
@@ -27,7 +30,7 @@ pub trait PgLedger {
 			.map(|(pg, slot)| Self::holder(*pg, *slot))
 			.collect()
 	}
-	/// Whether the stripe at this place of the ledger was released, so that nobody need hold it.
+	/// Whether stripe `stripe` of batch `batch` was released, so that nobody need hold it.
 	fn released(pg: Pg, batch: u64, stripe: u32) -> bool;
 }
 

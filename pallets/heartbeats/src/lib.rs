@@ -14,7 +14,7 @@ mod life;
 mod read;
 mod report;
 mod settle;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 mod types;
 pub mod weights;

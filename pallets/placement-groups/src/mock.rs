@@ -6,13 +6,18 @@ use arion_crush::{
 	WEIGHT_ONE,
 };
 use codec::Encode;
-use frame_support::derive_impl;
+use ed25519_dalek::SigningKey;
+use frame_support::{
+	derive_impl, parameter_types,
+	traits::{ConstU32, ConstU64, Hooks},
+};
 use hippius_primitives::{
 	registration::{NodeParams, NodeRecord, NodeStatus},
-	traits::{ClusterMaps, NodeRegistry},
+	traits::{ClusterMaps, NodeRegistry, StorageOwners},
 	Epoch, NodeIndex, NodeKey,
 };
-use sp_runtime::BuildStorage;
+use sp_core::H256;
+use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
 use std::{cell::RefCell, collections::BTreeMap};
 
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -41,11 +46,38 @@ mod runtime {
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Test {
 	type Block = Block;
+	type AccountId = AccountId32;
+	type Lookup = IdentityLookup<AccountId32>;
+}
+
+parameter_types! {
+	pub static ExpiredOwner: Option<[u8; 32]> = None;
+	pub static Gone: Vec<NodeIndex> = Vec::new();
+	pub static NextKeys: bool = false;
+}
+
+pub(crate) const PERIOD: u64 = 10;
+pub(crate) const BACKFILL: u64 = 50;
+pub(crate) const RECENT: Epoch = 2;
+pub(crate) const KEPT: Epoch = 8;
+pub(crate) const GENESIS: [u8; 32] = [7; 32];
+
+pub struct Owners;
+impl StorageOwners for Owners {
+	fn expired(owner: &[u8; 32]) -> bool {
+		ExpiredOwner::get() == Some(*owner)
+	}
 }
 
 impl crate::Config for Test {
 	type Maps = Maps;
 	type Registry = Nodes;
+	type Owners = Owners;
+	type SnapshotPeriod = ConstU64<PERIOD>;
+	type BackfillPeriod = ConstU64<BACKFILL>;
+	type RecentEpochs = ConstU32<RECENT>;
+	type KeptEpochs = ConstU32<KEPT>;
+	type WeightInfo = ();
 }
 
 thread_local! {
@@ -67,6 +99,7 @@ impl Maps {
 		MAPS.with_borrow_mut(|(current, maps)| {
 			*current = epoch;
 			maps.insert(epoch, blob);
+			maps.retain(|old, _| *old + KEPT > epoch);
 		});
 	}
 
@@ -93,11 +126,12 @@ pub struct Nodes;
 
 impl NodeRegistry for Nodes {
 	fn node(index: NodeIndex) -> Option<NodeRecord> {
-		(index < 1_000).then(|| NodeRecord {
+		(index < 1_000 && !Gone::get().contains(&index)).then(|| NodeRecord {
 			index,
 			family: [0; 32],
-			key: NodeKey([0; 32]),
-			next_key: None,
+			key: NodeKey(signer(index).verifying_key().to_bytes()),
+			next_key: NextKeys::get()
+				.then(|| NodeKey(next_signer(index).verifying_key().to_bytes())),
 			params: NodeParams {
 				zone: 0,
 				host: Vec::new(),
@@ -148,12 +182,37 @@ pub(crate) fn map(epoch: Epoch, nodes: u32) -> ClusterMap {
 	}
 }
 
+/// The key of a node.
+pub(crate) fn signer(index: NodeIndex) -> SigningKey {
+	let mut seed = [1; 32];
+	seed[..4].copy_from_slice(&index.to_le_bytes());
+	SigningKey::from_bytes(&seed)
+}
+
+/// The key that is about to replace it, in tests that say so.
+pub(crate) fn next_signer(index: NodeIndex) -> SigningKey {
+	let mut seed = [2; 32];
+	seed[..4].copy_from_slice(&index.to_le_bytes());
+	SigningKey::from_bytes(&seed)
+}
+
+/// Goes on to a block.
+pub(crate) fn run_to(block: u64) {
+	while System::block_number() < block {
+		let next = System::block_number() + 1;
+		System::set_block_number(next);
+		Groups::on_initialize(next);
+	}
+}
+
 pub(crate) fn build_and_execute(test: impl FnOnce()) {
 	MAPS.with_borrow_mut(|state| *state = Default::default());
 	let storage = frame_system::GenesisConfig::<Test>::default()
 		.build_storage()
 		.unwrap();
 	sp_io::TestExternalities::new(storage).execute_with(|| {
+		System::set_block_number(1);
+		frame_system::BlockHash::<Test>::insert(0, H256(GENESIS));
 		test();
 		Groups::do_try_state().unwrap();
 	});

@@ -1,6 +1,6 @@
 //! What clients may ask the runtime.
 
-use crate::{oracle::OracleError, PlacementError};
+use crate::{oracle::OracleError, LedgerState, PlacementError};
 use alloc::vec::Vec;
 use hippius_primitives::{registration::NodeRecord, Epoch, NodeIndex, Pg, StripeId};
 
@@ -18,6 +18,9 @@ sp_api::decl_runtime_apis! {
 
 		/// SCALE of the cluster map of an epoch, by default the current one, while it is kept.
 		fn cluster_map(epoch: Option<Epoch>) -> Option<Vec<u8>>;
+
+		/// A group's ledger; `None` for a group that has none.
+		fn ledger(pg: Pg) -> Option<LedgerState>;
 
 		/// At most `limit` nodes (and at most 256) with numbers of at least `from`, ascending.
 		fn nodes_from(from: NodeIndex, limit: u32) -> Vec<NodeRecord>;

@@ -1,6 +1,6 @@
 //! The storage network: who its nodes are, the cluster map, placement.
 
-use super::governance::dynamic_params::registry;
+use super::governance::dynamic_params::{ledger, registry};
 use crate::*;
 use frame_support::traits::{ConstU32, ConstU64};
 use frame_system::EnsureRoot;
@@ -35,4 +35,10 @@ impl pallet_cluster_map::Config for Runtime {
 impl pallet_placement_groups::Config for Runtime {
 	type Maps = ClusterMap;
 	type Registry = Registry;
+	type Owners = ();
+	type SnapshotPeriod = ledger::SnapshotPeriod;
+	type BackfillPeriod = ledger::BackfillPeriod;
+	type RecentEpochs = ConstU32<4>;
+	type KeptEpochs = ConstU32<{ pallet_cluster_map::KEPT_EPOCHS }>;
+	type WeightInfo = pallet_placement_groups::weights::SubstrateWeight<Runtime>;
 }

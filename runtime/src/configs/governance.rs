@@ -126,6 +126,18 @@ pub mod dynamic_params {
 		#[codec(index = 3)]
 		pub static UnbondingPeriod: BlockNumber = 28 * units::DAYS;
 	}
+
+	/// When what was stored must be proved.
+	#[dynamic_pallet_params]
+	#[codec(index = 2)]
+	pub mod ledger {
+		/// Blocks from one snapshot of the ledgers to the next.
+		#[codec(index = 0)]
+		pub static SnapshotPeriod: BlockNumber = units::HOURS;
+		/// Blocks a node has to fill a slot before it is asked for its bytes.
+		#[codec(index = 1)]
+		pub static BackfillPeriod: BlockNumber = 6 * units::HOURS;
+	}
 }
 
 /// Most that [`ItemDeposit`] asks, whatever the council sets: pallets multiply it by counts, unchecked.
@@ -148,17 +160,30 @@ pub struct Tuning;
 
 impl network::GenesisTuning<BlockNumber> for Tuning {
 	fn set(name: network::Tunable, value: BlockNumber) -> sp_runtime::DispatchResult {
-		use dynamic_params::registry::{KeyOverlap, Parameters, UnbondingPeriod};
-		let parameter = match name {
-			network::Tunable::KeyOverlap => Parameters::KeyOverlap(KeyOverlap, Some(value)),
-			network::Tunable::UnbondingPeriod => {
-				Parameters::UnbondingPeriod(UnbondingPeriod, Some(value))
-			}
+		use dynamic_params::{
+			ledger::{self, BackfillPeriod, SnapshotPeriod},
+			registry::{self, KeyOverlap, UnbondingPeriod},
 		};
-		crate::Parameters::set_parameter(
-			RuntimeOrigin::root(),
-			RuntimeParameters::Registry(parameter),
-		)
+		use network::Tunable;
+		use RuntimeParameters::{Ledger, Registry};
+		let parameter = match name {
+			Tunable::KeyOverlap => {
+				Registry(registry::Parameters::KeyOverlap(KeyOverlap, Some(value)))
+			}
+			Tunable::UnbondingPeriod => Registry(registry::Parameters::UnbondingPeriod(
+				UnbondingPeriod,
+				Some(value),
+			)),
+			Tunable::SnapshotPeriod => Ledger(ledger::Parameters::SnapshotPeriod(
+				SnapshotPeriod,
+				Some(value),
+			)),
+			Tunable::BackfillPeriod => Ledger(ledger::Parameters::BackfillPeriod(
+				BackfillPeriod,
+				Some(value),
+			)),
+		};
+		crate::Parameters::set_parameter(RuntimeOrigin::root(), parameter)
 	}
 }
 

@@ -1,0 +1,281 @@
+//! Who holds a group's shards now: clean epochs, reports, and the acting sets kept of old ones.
+
+use crate::{
+	ledger::{CleanGroups, CleanSlots},
+	placement::{slots_by, Slots},
+	CleanEpoch, CleanReports, Config, EpochStarts, Error, Event, Gaps, GroupsEnd, KeptActing,
+	Ledgers, Pallet, PlacementError, RecentRoots, RootsFrom, SweepNext, WeightInfo,
+};
+use alloc::vec::Vec;
+use frame_support::{
+	ensure,
+	pallet_prelude::{
+		DispatchResult, InvalidTransaction, TransactionSource, TransactionValidityWithRefund,
+		ValidTransaction,
+	},
+	traits::{Defensive, Get},
+	weights::Weight,
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use hippius_primitives::{
+	ledger::CleanReport,
+	registration::NodeStatus,
+	traits::{ClusterMaps, NodeRegistry},
+	Epoch, NodeIndex, Pg, TOTAL_SHARDS,
+};
+use sp_runtime::traits::Saturating;
+
+/// Groups a block's sweep looks at.
+pub(crate) const SWEEP: u32 = 8;
+/// Groups of which a block's sweep computes mappings.
+pub(crate) const SWEEP_MAPPED: u32 = 2;
+/// Roots a block forgets.
+pub(crate) const FORGET: u32 = 16;
+/// Blocks for which a report stays in the pool.
+const LONGEVITY: u64 = 32;
+
+/// What a report does in one group.
+struct Said {
+	pg: Pg,
+	slot: u8,
+	/// The number of batches held.
+	batches: u64,
+}
+
+impl<T: Config> Pallet<T> {
+	/// Who must answer for a slot.
+	pub(crate) fn do_holder(pg: Pg, slot: u8) -> Option<NodeIndex> {
+		let now = frame_system::Pallet::<T>::block_number();
+		if Gaps::<T>::get(pg, slot).is_some_and(|gap| gap.until > now) {
+			return None;
+		}
+		let at = usize::from(slot);
+		let node = *Self::do_up_set(pg).ok()?.get(at)?;
+		let node = node?;
+		let (current, due) = (T::Maps::current_epoch(), Self::due_epoch(now));
+		if due == Some(current) || Self::has_reported(pg, slot, current) {
+			return Some(node);
+		}
+		// The map changed not long ago: whoever came into the slot has time to fill it.
+		let stays = |held: Result<Slots, PlacementError>| {
+			held.is_ok_and(|held| held.get(at) == Some(&Some(node)))
+		};
+		let clean = CleanEpoch::<T>::get(pg).unwrap_or(current);
+		let was = clean == current
+			|| stays(Self::do_acting_set(pg))
+			|| due.is_some_and(|due| stays(Self::do_mapping_at(due, pg)));
+		was.then_some(node)
+	}
+
+	/// The newest epoch in force for at least as long as filling a slot may take.
+	fn due_epoch(now: BlockNumberFor<T>) -> Option<Epoch> {
+		let period = T::BackfillPeriod::get();
+		EpochStarts::<T>::get()
+			.iter()
+			.rfind(|(_, start)| start.saturating_add(period) <= now)
+			.map(|(epoch, _)| *epoch)
+	}
+
+	fn has_reported(pg: Pg, slot: u8, current: Epoch) -> bool {
+		let reports = CleanReports::<T>::get(pg);
+		reports.epoch == current && reports.slots >> slot & 1 == 1
+	}
+
+	/// Checks a report, its signature last.
+	fn check_report(
+		node: NodeIndex,
+		epoch: Epoch,
+		groups: &CleanGroups,
+		signature: &[u8; 64],
+	) -> Result<(Vec<Said>, Vec<Slots>), Error<T>> {
+		let current = T::Maps::current_epoch();
+		ensure!(epoch == current, Error::<T>::NotCurrentEpoch);
+		let ascending = groups
+			.iter()
+			.zip(groups.iter().skip(1))
+			.all(|(a, b)| a.0 < b.0);
+		ensure!(
+			ascending && !groups.is_empty(),
+			Error::<T>::GroupsNotAscending
+		);
+		let placement = Self::placement_of(current).map_err(Error::<T>::from)?;
+		let now = Self::period();
+		let (mut said, mut ups) = (Vec::new(), Vec::new());
+		for (pg, batches) in groups.iter().copied() {
+			let ledger = Ledgers::<T>::get(pg).ok_or(Error::<T>::UnknownGroup)?;
+			let newest = ledger.peaks.newest().leaves();
+			let seen = ledger.peaks.seen(now).leaves();
+			ensure!(
+				(seen..=newest).contains(&batches),
+				Error::<T>::WrongBatchCount
+			);
+			let up = slots_by(&placement, pg).map_err(Error::<T>::from)?;
+			let slot = up.iter().position(|member| *member == Some(node));
+			let slot = slot
+				.and_then(|slot| u8::try_from(slot).ok())
+				.ok_or(Error::<T>::NotAMember)?;
+			let fills = Gaps::<T>::get(pg, slot).is_some_and(|gap| gap.last < batches);
+			let unclean = CleanEpoch::<T>::get(pg).is_some_and(|clean| clean != current);
+			let counts = unclean && !Self::has_reported(pg, slot, current);
+			ensure!(fills || counts, Error::<T>::NothingToReport);
+			said.push(Said { pg, slot, batches });
+			ups.push(up);
+		}
+		let report = CleanReport {
+			node,
+			epoch,
+			groups: groups.to_vec(),
+		};
+		Self::check_signature(node, &report.payload(&Self::genesis()?), signature)?;
+		Ok((said, ups))
+	}
+
+	/// Whether a report may enter the pool and a block.
+	pub(crate) fn authorize_report(
+		_: TransactionSource,
+		node: &NodeIndex,
+		epoch: &Epoch,
+		groups: &CleanGroups,
+		signature: &[u8; 64],
+	) -> TransactionValidityWithRefund {
+		Self::check_report(*node, *epoch, groups, signature).map_err(|error| match error {
+			Error::NotCurrentEpoch | Error::NothingToReport | Error::WrongBatchCount => {
+				InvalidTransaction::Stale
+			}
+			Error::NoMap | Error::NoPlacement | Error::NoGenesis => InvalidTransaction::Future,
+			_ => InvalidTransaction::BadProof,
+		})?;
+		// One report of a node in the pool at a time.
+		ValidTransaction::with_tag_prefix("GroupsClean")
+			.and_provides((*node, *epoch))
+			.longevity(LONGEVITY)
+			.propagate(true)
+			.build()
+			.map(|valid| (valid, Weight::zero()))
+	}
+
+	/// Takes a report.
+	pub(crate) fn do_report_clean(
+		node: NodeIndex,
+		epoch: Epoch,
+		groups: CleanGroups,
+		signature: [u8; 64],
+	) -> DispatchResult {
+		let (said, ups) = Self::check_report(node, epoch, &groups, &signature)?;
+		for (Said { pg, slot, batches }, up) in said.into_iter().zip(ups) {
+			if Gaps::<T>::get(pg, slot).is_some_and(|gap| gap.last < batches) {
+				Gaps::<T>::remove(pg, slot);
+				Self::deposit_event(Event::SlotFilled { pg, slot, node });
+			}
+			if CleanEpoch::<T>::get(pg) == Some(epoch) {
+				continue;
+			}
+			let mut reports = CleanReports::<T>::get(pg);
+			if reports.epoch != epoch {
+				reports = CleanSlots { epoch, slots: 0 };
+			}
+			reports.slots |= 1u32.checked_shl(slot.into()).unwrap_or(0);
+			CleanReports::<T>::insert(pg, reports);
+			if Self::all_reported(&up, reports.slots) {
+				Self::set_clean(pg, epoch);
+			}
+		}
+		Ok(())
+	}
+
+	/// Whether every member that can report has done so.
+	fn all_reported(up: &[Option<NodeIndex>], reported: u32) -> bool {
+		(0u8..).zip(up).all(|(slot, member)| {
+			let live = |node: NodeIndex| {
+				T::Registry::node(node).is_some_and(|node| node.status == NodeStatus::Active)
+			};
+			reported >> slot & 1 == 1 || !member.is_some_and(live)
+		})
+	}
+
+	/// From now on the group's members by the map of `epoch` act.
+	fn set_clean(pg: Pg, epoch: Epoch) {
+		CleanEpoch::<T>::insert(pg, epoch);
+		CleanReports::<T>::remove(pg);
+		KeptActing::<T>::remove(pg);
+		Self::deposit_event(Event::GroupClean { pg, epoch });
+	}
+
+	/// What is done in every block; bounded.
+	pub(crate) fn tick(now: BlockNumberFor<T>) -> Weight {
+		Self::turn_period(now);
+		let current = T::Maps::current_epoch();
+		EpochStarts::<T>::mutate(|starts| {
+			if current > 0 && starts.last().is_none_or(|(epoch, _)| *epoch < current) {
+				if starts.is_full() {
+					starts.remove(0);
+				}
+				let _ = starts.try_push((current, now)).defensive();
+			}
+		});
+		let forgotten = Self::forget_roots(current);
+		let mapped = Self::sweep(current);
+		T::WeightInfo::tick(forgotten, mapped)
+	}
+
+	/// Forgets roots whose receipts no longer count; gives how many.
+	fn forget_roots(current: Epoch) -> u32 {
+		let from = RootsFrom::<T>::get();
+		let keep = current.saturating_sub(T::RecentEpochs::get());
+		if from >= keep {
+			return 0;
+		}
+		let old: Vec<_> = RecentRoots::<T>::iter_key_prefix(from)
+			.take(FORGET as usize)
+			.collect();
+		for root in &old {
+			RecentRoots::<T>::remove(from, root);
+		}
+		if old.len() < FORGET as usize {
+			RootsFrom::<T>::put(from.saturating_add(1));
+		}
+		old.len() as u32
+	}
+
+	/// Looks at the next few groups: of those whose clean epoch's map will not be kept for long,
+	/// the acting set is kept instead, unless it is the current one again. Gives how many mappings
+	/// it took.
+	fn sweep(current: Epoch) -> u32 {
+		let Some(old) = current.checked_sub(T::KeptEpochs::get() / 2) else {
+			return 0;
+		};
+		let aged = |pg: &Pg| {
+			CleanEpoch::<T>::get(pg).is_some_and(|clean| clean < old)
+				&& !KeptActing::<T>::contains_key(pg)
+		};
+		let (mut next, end) = (SweepNext::<T>::get(), GroupsEnd::<T>::get());
+		let (mut looked, mut mapped) = (0u32, 0u32);
+		while looked < SWEEP && mapped < SWEEP_MAPPED {
+			looked = looked.saturating_add(1);
+			let pg = next;
+			next = match pg.saturating_add(1) {
+				next if next < end => next,
+				_ => 0,
+			};
+			if !aged(&pg) {
+				continue;
+			}
+			mapped = mapped.saturating_add(1);
+			match (Self::do_acting_set(pg), Self::do_up_set(pg)) {
+				// Also where the old map is gone already: then the current members act.
+				(Ok(acting), Ok(up)) if acting == up => Self::set_clean(pg, current),
+				(Ok(acting), _) => {
+					let Ok(kept) = <[_; TOTAL_SHARDS]>::try_from(acting) else {
+						continue;
+					};
+					KeptActing::<T>::insert(pg, kept);
+					Self::deposit_event(Event::ActingSetKept { pg });
+				}
+				// No mapping now; another time.
+				(Err(_), _) => {}
+			}
+		}
+		SweepNext::<T>::put(next);
+		mapped
+	}
+}
