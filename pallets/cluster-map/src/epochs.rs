@@ -103,7 +103,7 @@ impl<T: Config> Pallet<T> {
 		MapHash::<T>::insert(epoch, hash);
 		MapBlob::<T>::insert(epoch, blob);
 		CurrentEpoch::<T>::put(epoch);
-		let weight = map.nodes().map(|node| u64::from(node.weight)).sum();
+		let weight: u64 = map.nodes().map(|node| u64::from(node.weight)).sum();
 		Totals::<T>::put((nodes, weight));
 		if let Some(expired) = epoch.checked_sub(KEPT_EPOCHS) {
 			MapBlob::<T>::remove(expired);

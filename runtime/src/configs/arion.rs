@@ -1,8 +1,11 @@
 //! The storage network: who its nodes are, the cluster map, placement.
 
-use super::governance::dynamic_params::{ledger, registry};
+use super::{
+	governance::dynamic_params::{ledger, registry},
+	money::{RepairFundAccount, TreasuryAccount},
+};
 use crate::*;
-use frame_support::traits::{ConstU32, ConstU64};
+use frame_support::traits::{tokens::imbalance::ResolveTo, ConstU32, ConstU64};
 use frame_system::EnsureRoot;
 
 /// Most nodes of one cluster map.
@@ -12,6 +15,8 @@ impl pallet_registry::Config for Runtime {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Zones = ClusterMap;
+	type RepairFund = ResolveTo<RepairFundAccount, Balances>;
+	type Treasury = ResolveTo<TreasuryAccount, Balances>;
 	type RegistrationDeposit = registry::Deposit;
 	type StakePerTerabyte = registry::StakePerTerabyte;
 	type MinCapacity = ConstU64<{ 1 << 30 }>;

@@ -118,6 +118,8 @@ impl pallet_skip_feeless_payment::Config for Runtime {
 parameter_types! {
 	pub const TreasuryPalletId: PalletId = PalletId(*b"hi/trsry");
 	pub TreasuryAccount: AccountId = TreasuryPalletId::get().into_account_truncating();
+	/// Half of what careless miners lose, to pay those who rebuild what they lost.
+	pub RepairFundAccount: AccountId = PalletId(*b"hi/repar").into_account_truncating();
 	pub const Burn: Permill = Permill::zero();
 	pub const MaxSpend: Balance = Balance::MAX;
 }
