@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes this machine able to build and test: system packages, the runtime's wasm target and, with
-# --clients, what tests/clients and README's commands need (Node.js, jq, curl). Safe to run at any
+# --clients, what the other tests and README's commands need (Node.js, jq, curl, nft, ip). Safe to run at any
 # time; silent when nothing is missing.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
@@ -83,6 +83,9 @@ check_clients() {
 	local missing=()
 	command -v jq >/dev/null || missing+=(jq)
 	command -v curl >/dev/null || missing+=(curl)
+	# For scripts/nat.sh; as root its folder is in the path.
+	PATH=$PATH:/usr/sbin:/sbin command -v nft >/dev/null || missing+=(nftables)
+	PATH=$PATH:/usr/sbin:/sbin command -v ip >/dev/null || missing+=(iproute2)
 	[ "$major" -ge "$MIN_NODE" ] || missing+=(nodejs)
 	command -v npm >/dev/null || missing+=(npm)
 	[ ${#missing[@]} -eq 0 ] && return

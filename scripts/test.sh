@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test there is, or only the sections named: setup shell fmt clippy unit relay build up demo
+# Runs every test there is, or only the sections named: setup shell fmt clippy unit relay nat build up demo
 # during-get during-put too-many damage twice nodes clients stories down. What CI runs is this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
@@ -87,6 +87,9 @@ section_relay() {
 	cargo clippy --manifest-path crates/relay/Cargo.toml --all-targets --locked -- -D warnings
 	cargo test --manifest-path crates/relay/Cargo.toml --locked
 }
+
+# Nodes behind NATs in network namespaces; says so if this machine cannot.
+section_nat() { scripts/nat.sh; }
 
 section_build() {
 	cargo build --workspace --locked --bins
@@ -183,7 +186,7 @@ section_down() {
 	fi
 }
 
-for name in setup shell fmt clippy unit relay build up demo during-get during-put too-many damage twice nodes clients stories down; do
+for name in setup shell fmt clippy unit relay nat build up demo during-get during-put too-many damage twice nodes clients stories down; do
 	section "$name"
 	# setup.sh may have found out more.
 	if [ "$name" = setup ]; then

@@ -2,7 +2,7 @@
 
 use crate::{
 	wire::{
-		clean, decode_request, decode_response, frame, frame_len, pack, unpack, GroupRange, Request,
+		clean, decode_request, decode_response, frame, frame_len, pack, unpack, GroupRange, Punch, Request,
 		Response, Status, MAX_FRAME, MAX_HAS,
 	},
 	Input,
@@ -11,7 +11,7 @@ use codec::Encode;
 use hippius_primitives::{
 	permit::{Change, ChangePermit, SignedChange, SignedPermit, StorePermit},
 	receipt::{BatchRef, Receipt, ReceiptBody},
-	NodeKey, ShardId, ShardMeta, StripeId,
+	NodeAddress, NodeKey, ShardId, ShardMeta, StripeId,
 };
 
 /// Decodes; what is understood must read back from its own encoding.
@@ -26,8 +26,10 @@ pub fn run(data: &[u8]) {
 			if let Ok(request) = decode_request(input.0) {
 				let again = frame(&request).unwrap();
 				assert_eq!(decode_request(&again[2..]), Ok(request.clone()));
-				if let Request::Put { meta, .. } = request {
-					check(&meta);
+				match request {
+					Request::Put { meta, .. } => check(&meta),
+					Request::Punch(punch) => assert!(punch.candidates.len() <= 8),
+					_ => {}
 				}
 			}
 		}
@@ -80,6 +82,20 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		bytes: 64,
 		stripes: 1,
 	};
+	let punch = Box::new(Punch {
+		nonce: [1; 32],
+		nat: 2,
+		candidates: vec![
+			NodeAddress::V4 {
+				ip: [203, 0, 113, 7],
+				port: 4000,
+			},
+			NodeAddress::V6 {
+				ip: [9; 16],
+				port: 4000,
+			},
+		],
+	});
 	let message = |kind: u8, frame: Vec<u8>| {
 		let mut seed = vec![kind];
 		seed.extend_from_slice(&frame[2..]);
@@ -142,6 +158,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		request(Request::Doubt {
 			shard: ShardId([3; 32]),
 		}),
+		request(Request::Observe),
+		request(Request::Punch(punch.clone())),
+		response(Response::Punch(punch)),
 		response(Response::Noted),
 		response(Response::Stored(crate::service::PutAck {
 			already_held: true,

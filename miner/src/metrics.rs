@@ -4,7 +4,7 @@ use crate::{
 	epochs::Epochs,
 	repair::{plan::Danger, stats::Stats},
 };
-use arion_grid::Grid;
+use arion_grid::{Grid, NatKind};
 use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
 use std::{
 	fmt::Write,
@@ -296,6 +296,61 @@ impl Metrics {
 			&[
 				("{path=\"direct\"}", paths.direct as u64),
 				("{path=\"relayed\"}", paths.relayed as u64),
+				("{path=\"punched\"}", paths.punched as u64),
+				("{path=\"reversed\"}", paths.reversed as u64),
+			],
+		);
+		let nat = grid.nat().kind;
+		let is = |kind| u64::from(nat == kind);
+		family(
+			"nat_kind",
+			gauge,
+			"What stands between this node and others: 1 for the kind it is.",
+			&[
+				("{kind=\"unknown\"}", is(NatKind::Unknown)),
+				("{kind=\"none\"}", is(NatKind::None)),
+				("{kind=\"easy\"}", is(NatKind::Easy)),
+				("{kind=\"hard\"}", is(NatKind::Hard)),
+			],
+		);
+		let punches = grid.punches();
+		family(
+			"punch_attempts_total",
+			"counter",
+			"Attempts to do without a relay that have ended, by outcome.",
+			&[
+				("{outcome=\"punched\"}", punches.punched),
+				("{outcome=\"reversed\"}", punches.reversed),
+				("{outcome=\"hard\"}", punches.hard),
+				("{outcome=\"no_address\"}", punches.no_address),
+				("{outcome=\"silent\"}", punches.silent),
+				("{outcome=\"refused\"}", punches.refused),
+				("{outcome=\"dial_failed\"}", punches.dial_failed),
+			],
+		);
+		family(
+			"punch_answers_total",
+			"counter",
+			"Attempts of other nodes, by what became of them.",
+			&[
+				("{outcome=\"answered\"}", punches.answered),
+				("{outcome=\"limited\"}", punches.limited),
+			],
+		);
+		family(
+			"punch_fallbacks_total",
+			"counter",
+			"Direct connections that broke and were replaced by the relay.",
+			&plain(punches.fallbacks),
+		);
+		family(
+			"punch_probes_total",
+			"counter",
+			"Probes: sent, received, and those that were not taken.",
+			&[
+				("{kind=\"sent\"}", punches.probes_sent),
+				("{kind=\"received\"}", punches.probes_received),
+				("{kind=\"bad\"}", punches.probes_bad),
 			],
 		);
 		let relays = grid.relays();

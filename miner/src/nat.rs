@@ -1,7 +1,7 @@
 //! Learns from other nodes how this one is seen: whether there is a NAT before it, and which kind.
 
 use crate::epochs::{Epochs, Held};
-use arion_grid::{Grid, Peer, Reach};
+use arion_grid::{Grid, Nat, NatKind, Peer, Reach};
 use std::{sync::Arc, time::Duration};
 use tokio::{
 	sync::watch,
@@ -10,8 +10,9 @@ use tokio::{
 
 /// How often a new map is looked for.
 const LOOK: Duration = Duration::from_secs(15);
-/// How long an answer is good for.
+/// How long an answer is good for, and one that says nothing.
 const FRESH: Duration = Duration::from_secs(600);
+const VAGUE: Duration = Duration::from_secs(60);
 /// Nodes asked.
 const ASKED: usize = 3;
 
@@ -19,7 +20,7 @@ const ASKED: usize = 3;
 pub async fn watch(grid: Arc<Grid>, epochs: Arc<Epochs>, mut stop: watch::Receiver<bool>) {
 	let mut ticks = interval(LOOK);
 	ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-	let mut learnt: Option<Instant> = None;
+	let mut learnt: Option<(Instant, Nat)> = None;
 	loop {
 		tokio::select! {
 			biased;
@@ -27,7 +28,11 @@ pub async fn watch(grid: Arc<Grid>, epochs: Arc<Epochs>, mut stop: watch::Receiv
 			_ = stop.wait_for(|stop| *stop) => return,
 			_ = ticks.tick() => {}
 		}
-		if learnt.is_some_and(|at| at.elapsed() < FRESH) {
+		let good = |nat: Nat| match nat.kind {
+			NatKind::Unknown => VAGUE,
+			_ => FRESH,
+		};
+		if learnt.is_some_and(|(at, nat)| at.elapsed() < good(nat)) {
 			continue;
 		}
 		let Some(held) = epochs.held() else { continue };
@@ -36,8 +41,10 @@ pub async fn watch(grid: Arc<Grid>, epochs: Arc<Epochs>, mut stop: watch::Receiv
 			biased;
 			_ = stop.wait_for(|stop| *stop) => return,
 			nat = grid.learn_nat(&peers) => {
-				tracing::info!(kind = %nat.kind, address = ?nat.address, "network address translation");
-				learnt = Some(Instant::now());
+				if learnt.is_none_or(|(_, before)| before != nat) {
+					tracing::info!(kind = %nat.kind, address = ?nat.address, "network address translation");
+				}
+				learnt = Some((Instant::now(), nat));
 			}
 		}
 	}

@@ -12,7 +12,7 @@ use crate::{
 	size::ByteSize,
 	MinerError,
 };
-use arion_grid::Grid;
+use arion_grid::{Grid, PathKind, PeerPath, PunchStats};
 use arion_shard_store::{DiskReport, StoreSet, Usage};
 use hippius_primitives::{Epoch, NodeIndex, RelayAddress};
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,18 @@ pub struct NetworkStatus {
 	pub direct: usize,
 	/// Connections to and from known nodes through relays.
 	pub relayed: usize,
+	/// Connections that were found through a relay and lead over UDP through NAT.
+	#[serde(default)]
+	pub punched: usize,
+	/// The same, opened by the node behind the NAT to a public one.
+	#[serde(default)]
+	pub reversed: usize,
+	/// The connections, at most [`MOST_PEERS`], those that are not direct first.
+	#[serde(default)]
+	pub peers: Vec<PeerLine>,
+	/// What has come of attempts to do without relays.
+	#[serde(default)]
+	pub punching: PunchLine,
 	/// The relays this node uses, its own first.
 	pub relays: Vec<RelayLine>,
 	/// What stands between this node and others: `unknown`, `none`, `easy` or `hard`.
@@ -98,6 +110,49 @@ pub struct NetworkStatus {
 	/// The UDP address that others see, if two of them agree.
 	#[serde(default)]
 	pub seen_as: Option<SocketAddr>,
+}
+
+/// One connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerLine {
+	/// The node at the other end.
+	pub node_key: String,
+	/// `direct`, `relayed`, `punched` or `reversed`.
+	pub path: String,
+	/// Estimate of the round-trip time, in milliseconds.
+	pub rtt_ms: u64,
+	/// Whether this node dialled.
+	pub dialled: bool,
+}
+
+/// Attempts to do without relays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PunchLine {
+	/// Attempts of this node.
+	pub attempts: u64,
+	/// Those that led to a direct connection.
+	pub succeeded: u64,
+	/// Those given up because both NATs give every destination a port of its own.
+	pub hard: u64,
+	/// Those that failed for other reasons; `/metrics` has each.
+	pub failed: u64,
+	/// Direct connections that broke and were replaced by the relay.
+	pub fallbacks: u64,
+	/// Attempts of other nodes that were answered.
+	pub answered: u64,
+}
+
+impl From<PunchStats> for PunchLine {
+	fn from(stats: PunchStats) -> Self {
+		Self {
+			attempts: stats.attempts,
+			succeeded: stats.punched + stats.reversed,
+			hard: stats.hard,
+			failed: stats.no_address + stats.silent + stats.refused + stats.dial_failed,
+			fallbacks: stats.fallbacks,
+			answered: stats.answered,
+		}
+	}
 }
 
 /// How the node stands with a relay.
@@ -126,11 +181,30 @@ impl NetworkStatus {
 		Self {
 			direct: paths.direct,
 			relayed: paths.relayed,
+			punched: paths.punched,
+			reversed: paths.reversed,
+			peers: peers(grid),
+			punching: grid.punches().into(),
 			relays: relays.collect(),
 			nat: nat.kind.name().into(),
 			seen_as: nat.address,
 		}
 	}
+}
+
+/// Connections a status shows.
+pub const MOST_PEERS: usize = 64;
+
+fn peers(grid: &Grid) -> Vec<PeerLine> {
+	let mut open = grid.peer_paths();
+	open.sort_by_key(|open| (open.path == PathKind::Direct, open.key.0, !open.dialled));
+	let line = |open: PeerPath| PeerLine {
+		node_key: open.key.to_string(),
+		path: open.path.name().into(),
+		rtt_ms: u64::try_from(open.rtt.as_millis()).unwrap_or(u64::MAX),
+		dialled: open.dialled,
+	};
+	open.into_iter().take(MOST_PEERS).map(line).collect()
 }
 
 /// The shard store, in bytes.
@@ -276,8 +350,12 @@ impl fmt::Display for Status {
 		writeln!(f, "slots      {}", known(slots, "not known"))?;
 		writeln!(
 			f,
-			"peers      {} connections: {} direct, {} relayed",
-			self.connections, self.network.direct, self.network.relayed
+			"peers      {} connections: {} direct, {} relayed, {} punched, {} reversed",
+			self.connections,
+			self.network.direct,
+			self.network.relayed,
+			self.network.punched,
+			self.network.reversed,
 		)?;
 		writeln!(
 			f,
@@ -285,6 +363,27 @@ impl fmt::Display for Status {
 			self.network.nat,
 			known(self.network.seen_as.map(|seen| seen.to_string()), "-")
 		)?;
+		let punching = &self.network.punching;
+		if punching.attempts + punching.answered > 0 {
+			writeln!(
+				f,
+				"punching   {} of {} attempts succeeded, {} between hard NATs, {} fell back; {} answered",
+				punching.succeeded,
+				punching.attempts,
+				punching.hard,
+				punching.fallbacks,
+				punching.answered,
+			)?;
+		}
+		for peer in self
+			.network
+			.peers
+			.iter()
+			.filter(|peer| peer.path != "direct")
+		{
+			let (key, path, rtt) = (&peer.node_key, &peer.path, peer.rtt_ms);
+			writeln!(f, "           {key} {path}, {rtt} ms")?;
+		}
 		for relay in self.network.relays.iter().filter(|relay| relay.home) {
 			let state = match (relay.connected, &relay.problem) {
 				(true, _) => "connected",

@@ -21,6 +21,7 @@ mod get;
 pub mod http;
 pub mod maps;
 pub mod metrics;
+mod nat;
 pub mod peers;
 mod push;
 mod put;

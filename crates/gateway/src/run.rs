@@ -8,6 +8,7 @@ use crate::{
 	gateway::Gateway,
 	http,
 	maps::{replace_file, MapStore},
+	nat,
 };
 use arion_grid::{Grid, GridConfig, GridError, Identity, IdentityError};
 use std::{
@@ -191,6 +192,8 @@ impl Running {
 		let stopping = CancellationToken::new();
 		let mut following =
 			tokio::spawn(cluster.follow(config.chain.url.clone(), stopping.clone()));
+		// Ends with the rest.
+		tokio::spawn(nat::watch(gateway.clone(), stopping.clone()));
 		let router = http::router(gateway.clone(), &token, config.http.max_requests);
 		let graceful = axum::serve(listener, router)
 			.with_graceful_shutdown(stopping.clone().cancelled_owned())

@@ -8,7 +8,7 @@
 use crate::{
 	path::PathKind,
 	pool::Link,
-	punch::candidates::plain,
+	punch::candidates::{plain, source},
 	wire::{Request, Response},
 	GridError, Peer,
 };
@@ -161,12 +161,14 @@ impl Peer {
 	}
 }
 
-/// The address packets of a connection leave with; the socket's own may be a wildcard.
+/// The address packets of a connection leave with; the socket's own may be a wildcard, and those
+/// that dialled are not told.
 fn sent_from(link: &Link, local: SocketAddr) -> SocketAddr {
-	match link.connection.local_ip() {
-		Some(ip) => SocketAddr::new(ip, local.port()),
-		None => local,
-	}
+	let ip = match link.connection.local_ip() {
+		None if local.ip().is_unspecified() => source(plain(link.address)),
+		told => told,
+	};
+	ip.map_or(local, |ip| SocketAddr::new(ip, local.port()))
 }
 
 /// The answer to a peer at `address`.

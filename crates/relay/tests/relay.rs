@@ -4,7 +4,7 @@
 
 use arion_grid::{
 	BoxFuture, Extract, Grid, GridConfig, Identity, PathKind, PutAck, Reach, RelayAddress,
-	ServiceError, ShardService,
+	RelayState, ServiceError, ShardService,
 };
 use arion_relay::{admission::Admission, config::Config, server::Relay};
 use bytes::Bytes;
@@ -218,14 +218,10 @@ async fn only_registered_and_allowed_keys_come_in() {
 		.await
 		.unwrap()
 		.unwrap();
+	let mut state = leaving.watch_relay(&url).unwrap();
 	relay.admission.set_registered([NodeKey([1; 32])].into());
-	timeout(GUARD, async {
-		while leaving.relays()[0].connected {
-			tokio::time::sleep(Duration::from_millis(20)).await;
-		}
-	})
-	.await
-	.unwrap();
+	let gone = state.wait_for(|state| *state != RelayState::Connected);
+	timeout(GUARD, gone).await.unwrap().unwrap();
 	relay.stop().await;
 }
 

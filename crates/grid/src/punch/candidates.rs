@@ -1,7 +1,7 @@
 //! Where a node may be probed. A peer says so of itself, and may lie to have others flooded.
 
 use crate::relay::is_mapped;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Addresses one side names, at most.
 pub(crate) const MOST: usize = 8;
@@ -80,25 +80,38 @@ fn is_shared(a: IpAddr, b: IpAddr) -> bool {
 	}
 }
 
-/// Addresses of this machine that packets of the socket at `bound` leave with; no packet is sent to
-/// find out.
+/// Addresses of this machine that packets of the socket at `bound` leave with.
 pub(crate) fn own(bound: SocketAddr) -> Vec<SocketAddr> {
 	if !bound.ip().is_unspecified() {
 		return vec![plain(bound)];
 	}
-	let families: &[(&str, &str)] = match bound.is_ipv6() {
-		true => &[("0.0.0.0:0", "198.18.0.1:9"), ("[::]:0", "[2001:2::1]:9")],
-		false => &[("0.0.0.0:0", "198.18.0.1:9")],
+	// Addresses for tests of devices (RFC 2544, RFC 5180): they are beyond the default route.
+	let far: &[SocketAddr] = match bound.is_ipv6() {
+		true => &[FAR_V4, FAR_V6],
+		false => &[FAR_V4],
 	};
-	let source = |&(any, far): &(&str, &str)| {
-		let socket = UdpSocket::bind(any).ok()?;
-		// Looks up the route, nothing else.
-		socket.connect(far).ok()?;
-		let ip = socket.local_addr().ok()?.ip();
-		let useless = ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST);
-		(!useless).then(|| plain(SocketAddr::new(ip, bound.port())))
+	let sources = far.iter().filter_map(|far| source(*far));
+	sources
+		.filter(|ip| !ip.is_loopback())
+		.map(|ip| plain(SocketAddr::new(ip, bound.port())))
+		.collect()
+}
+
+const FAR_V4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 18, 0, 1)), 9);
+const FAR_V6: SocketAddr =
+	SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1)), 9);
+
+/// The address of this machine that packets to `to` leave with, if there is a way there; looks up
+/// the route, and sends nothing.
+pub(crate) fn source(to: SocketAddr) -> Option<IpAddr> {
+	let any: IpAddr = match to {
+		SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+		SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
 	};
-	families.iter().filter_map(source).collect()
+	let socket = UdpSocket::bind((any, 0)).ok()?;
+	socket.connect(to).ok()?;
+	let ip = socket.local_addr().ok()?.ip();
+	(!ip.is_unspecified()).then_some(ip)
 }
 
 #[cfg(test)]
@@ -172,6 +185,9 @@ mod tests {
 			for address in own(any.parse().unwrap()) {
 				assert!(!address.ip().is_unspecified() && address.port() == 4000);
 			}
+		}
+		for here in list(&["127.0.0.1:9", "[::1]:9"]) {
+			assert!(source(here).is_none_or(|ip| ip == here.ip()), "{here}");
 		}
 	}
 }

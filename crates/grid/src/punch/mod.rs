@@ -182,7 +182,8 @@ impl Puncher {
 		}
 		let own = self.own().ok_or(Refusal::Random)?;
 		self.counts.answered();
-		if is_hopeless(&own, theirs) {
+		let targets = self.targets(theirs);
+		if is_hopeless(&own, theirs, &targets) {
 			return Ok(own);
 		}
 		let asker = NatKind::from_code(theirs.nat);
@@ -191,7 +192,7 @@ impl Puncher {
 			Side::Answerer,
 			peer,
 			path(asker, NatKind::from_code(own.nat)),
-			self.targets(theirs),
+			targets,
 		);
 		// Its outcome is of interest to the other side only.
 		drop(self.begin(round, now));
@@ -323,9 +324,11 @@ pub(crate) fn path(asker: NatKind, answerer: NatKind) -> PathKind {
 	}
 }
 
-/// Whether nothing that either side could send would find the other: both NATs give every
-/// destination a port of its own, or neither side knows an address of itself.
-pub(crate) fn is_hopeless(a: &Punch, b: &Punch) -> bool {
+/// Whether nothing that either side could send would find the other: neither side knows an address
+/// of itself, or both NATs give every destination a port of its own, and there is nowhere to probe
+/// (`targets`) on a network that the two share.
+pub(crate) fn is_hopeless(a: &Punch, b: &Punch, targets: &[SocketAddr]) -> bool {
 	let hard = NatKind::Hard.code();
-	(a.nat == hard && b.nat == hard) || (a.candidates.is_empty() && b.candidates.is_empty())
+	let both_hard = a.nat == hard && b.nat == hard;
+	(both_hard && targets.is_empty()) || (a.candidates.is_empty() && b.candidates.is_empty())
 }

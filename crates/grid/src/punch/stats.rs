@@ -34,7 +34,7 @@ pub struct PunchStats {
 	pub probes_sent: u64,
 	/// Probes received, and answers to probes.
 	pub probes_received: u64,
-	/// Packets that looked like probes: forged, late, or seen before.
+	/// Packets that looked like probes: forged, too early or late, or seen before.
 	pub probes_bad: u64,
 }
 

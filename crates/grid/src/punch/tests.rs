@@ -171,7 +171,7 @@ impl Two {
 	async fn round(&self) -> Option<SocketAddr> {
 		let own = self.asker.puncher.own().unwrap();
 		let theirs = self.ask(&own).unwrap();
-		if is_hopeless(&own, &theirs) {
+		if is_hopeless(&own, &theirs, &self.asker.puncher.targets(&theirs)) {
 			return None;
 		}
 		let mut found = self.begin(&own, &theirs);
@@ -234,6 +234,26 @@ async fn where_there_is_none_the_round_ends() {
 			assert!(two.sent(home).len() <= most, "{:?}", two.sent(home));
 		}
 	}
+}
+
+/// Behind one and the same hard NAT, the way over the network at home is tried.
+#[test]
+fn hard_nats_are_hopeless_unless_a_network_is_shared() {
+	let punch = |nat: NatKind, candidates: &[&str]| Punch {
+		nonce: [0; 32],
+		nat: nat.code(),
+		candidates: candidates
+			.iter()
+			.map(|at| at.parse::<SocketAddr>().unwrap().into())
+			.collect(),
+	};
+	let hard = punch(NatKind::Hard, &["10.1.0.2:4000"]);
+	let unknown = punch(NatKind::Unknown, &[]);
+	let at_home = ["10.1.0.9:4000".parse().unwrap()];
+	assert!(is_hopeless(&hard, &hard, &[]));
+	assert!(!is_hopeless(&hard, &hard, &at_home));
+	assert!(!is_hopeless(&hard, &unknown, &[]));
+	assert!(is_hopeless(&unknown, &unknown, &[]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,7 +59,8 @@ pub(crate) async fn attempt(
 		tracing::debug!(peer = %entry.key, %error, "no answer to the wish for a direct path");
 		Outcome::Refused
 	})?;
-	if is_hopeless(&own, &theirs) {
+	let targets = puncher.targets(&theirs);
+	if is_hopeless(&own, &theirs, &targets) {
 		let hard = !(own.candidates.is_empty() && theirs.candidates.is_empty());
 		return Err(if hard {
 			Outcome::Hard
@@ -68,7 +69,6 @@ pub(crate) async fn attempt(
 		});
 	}
 	let kind = path(NatKind::from_code(own.nat), NatKind::from_code(theirs.nat));
-	let targets = puncher.targets(&theirs);
 	let keys = Keys::new(&own.nonce, &theirs.nonce);
 	let round = Round::new(keys, Side::Asker, entry.key, kind, targets);
 	let mut found = puncher.begin(round, Instant::now());

@@ -6,7 +6,7 @@ use super::{
 	test_relay::{Rules, TestRelay},
 };
 use crate::{Grid, GridConfig, Nat, NatKind, PathKind, Peer, PunchStats, RelayState};
-use hippius_primitives::RelayAddress;
+use hippius_primitives::{RelayAddress, ShardId};
 use std::{
 	sync::{
 		atomic::{AtomicUsize, Ordering},
@@ -123,8 +123,7 @@ async fn ends(client: &Grid, peer: &Peer, relay: &RelayAddress) -> PunchStats {
 			let stats = client.punches();
 			stats.no_address + stats.refused + stats.hard + stats.silent == 0
 		} {
-			peer.has(vec![]).await.unwrap();
-			tokio::task::yield_now().await;
+			peer.has(vec![ShardId([1; 32])]).await.unwrap();
 		}
 	};
 	timeout(GUARD, done).await.unwrap();

@@ -320,6 +320,10 @@ async fn observers_tell_where_packets_come_from() {
 	assert_eq!(both.kind, NatKind::None);
 	assert_eq!(both.address, Some(client.local_addr()));
 	assert_eq!(client.nat(), both);
+	// A socket on all addresses knows as well which of them its packets leave with.
+	let everywhere = Grid::bind("0.0.0.0:0".parse().unwrap(), identity(), quick()).unwrap();
+	let seen = [&a, &b].map(|server| everywhere.peer(server.node_key(), vec![server.local_addr()]));
+	assert_eq!(everywhere.learn_nat(&seen).await.kind, NatKind::None);
 	// Through a forwarder, which is a NAT with a port for every destination.
 	let (x, y) = (
 		Forwarder::to(a.local_addr()).await,
