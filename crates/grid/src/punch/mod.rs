@@ -64,7 +64,7 @@ const TICKS: [Duration; 6] = [
 ];
 /// How long answers are waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a round is remembered, so that its last packets and the handshake find it.
+/// How long the answerer remembers a round, so that its last packets and the handshake find it.
 const REMEMBERED: Duration = Duration::from_secs(15);
 /// Rounds answered per peer and minute.
 pub(crate) const ROUNDS: usize = 6;
@@ -206,7 +206,7 @@ impl Puncher {
 		now: Instant,
 	) -> watch::Receiver<Option<SocketAddr>> {
 		let found = round.found.subscribe();
-		let id = round.keys.id;
+		let (id, side) = (round.keys.id, round.side);
 		if !self.lock().insert(round) {
 			// Too many at a time: this one is silent.
 			return found;
@@ -219,7 +219,7 @@ impl Puncher {
 				biased;
 				// An error means that the grid is gone.
 				_ = closing.wait_for(|closing| *closing) => {}
-				() = this.run(id, now) => {}
+				() = this.run(id, side, now) => {}
 			}
 			this.lock().remove(&id);
 			this.running.fetch_sub(1, Ordering::Relaxed);
@@ -228,7 +228,7 @@ impl Puncher {
 	}
 
 	/// Sends a round's probes, and keeps it until it is to be forgotten.
-	async fn run(&self, id: probe::SessionId, began: Instant) {
+	async fn run(&self, id: probe::SessionId, side: Side, began: Instant) {
 		for tick in TICKS {
 			sleep_until(began + tick).await;
 			let packets = match self.lock().get(&id) {
@@ -239,7 +239,11 @@ impl Puncher {
 				self.send(packet);
 			}
 		}
-		sleep_until(began + REMEMBERED).await;
+		let remembered = match side {
+			Side::Asker => PATIENCE,
+			Side::Answerer => REMEMBERED,
+		};
+		sleep_until(began + remembered).await;
 	}
 
 	fn send(&self, (to, packet): Packet) {

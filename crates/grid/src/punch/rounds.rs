@@ -13,8 +13,9 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// Rounds at a time.
-const MOST_ROUNDS: usize = 256;
+/// Rounds at a time, of this node's own and of others.
+const MOST_ASKED: usize = 256;
+pub(super) const MOST_ANSWERED: usize = 64;
 /// Peers whose rounds are counted.
 const MOST_PEERS: usize = 4096;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -146,18 +147,28 @@ impl Rounds {
 				return false;
 			}
 		}
+		let room = self.has_room(Side::Answerer);
 		let times = self.asked.entry(peer).or_default();
 		times.retain(recent);
-		if times.len() >= ROUNDS || self.by_id.len() >= MOST_ROUNDS {
+		if times.len() >= ROUNDS || !room {
 			return false;
 		}
 		times.push_back(now);
 		true
 	}
 
+	fn has_room(&self, side: Side) -> bool {
+		let most = match side {
+			Side::Asker => MOST_ASKED,
+			Side::Answerer => MOST_ANSWERED,
+		};
+		let running = self.by_id.values().filter(|round| round.side == side);
+		running.count() < most
+	}
+
 	/// Adds a round; `false` if there are too many.
 	pub(super) fn insert(&mut self, round: Round) -> bool {
-		let room = self.by_id.len() < MOST_ROUNDS;
+		let room = self.has_room(round.side);
 		if room {
 			self.by_id.insert(round.keys.id, round);
 		}
