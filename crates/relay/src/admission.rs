@@ -2,14 +2,12 @@
 
 use hippius_primitives::NodeKey;
 use iroh_base::EndpointId;
+use iroh_metrics::{Counter, MetricsGroup};
 use iroh_relay::server::{Access, AccessControl, ClientRequest, ConnectionId};
 use std::{
 	collections::{HashMap, HashSet},
 	path::{Path, PathBuf},
-	sync::{
-		atomic::{AtomicU64, Ordering},
-		Arc, Mutex, MutexGuard, PoisonError,
-	},
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	time::{Duration, Instant},
 };
 
@@ -83,14 +81,15 @@ struct Known {
 }
 
 /// Counters of decisions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, MetricsGroup)]
+#[metrics(name = "arion_relay")]
 pub struct Decisions {
 	/// Clients let in.
-	pub admitted: AtomicU64,
+	pub admitted: Counter,
 	/// Keys refused because nobody knows them.
-	pub unknown: AtomicU64,
+	pub refused_unknown: Counter,
 	/// Refused because there are too many, in all or of that key.
-	pub crowded: AtomicU64,
+	pub refused_crowded: Counter,
 }
 
 /// The list of those who may come in, and of those who are in.
@@ -157,17 +156,17 @@ impl Admission {
 	fn enter(&self, key: NodeKey) -> Result<(), &'static str> {
 		let mut known = self.lock();
 		if !known.permits(&key, self.stale_after) {
-			self.decisions.unknown.fetch_add(1, Ordering::Relaxed);
+			self.decisions.refused_unknown.inc();
 			return Err("this key is not registered on chain and not allowed by the operator");
 		}
 		let of_key = known.clients.get(&key).copied().unwrap_or(0);
 		if known.total >= self.max_clients || of_key >= self.max_per_key {
-			self.decisions.crowded.fetch_add(1, Ordering::Relaxed);
+			self.decisions.refused_crowded.inc();
 			return Err("too many clients");
 		}
 		known.total += 1;
 		known.clients.insert(key, of_key + 1);
-		self.decisions.admitted.fetch_add(1, Ordering::Relaxed);
+		self.decisions.admitted.inc();
 		Ok(())
 	}
 
@@ -262,7 +261,7 @@ mod tests {
 			admission.leave(&key(leaving));
 		}
 		assert_eq!(admission.counts(), (0, 2));
-		assert_eq!(admission.decisions.admitted.load(Ordering::Relaxed), 4);
+		assert_eq!(admission.decisions.admitted.get(), 4);
 	}
 
 	#[test]

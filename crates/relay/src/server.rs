@@ -22,7 +22,7 @@ use std::{
 	io,
 	net::SocketAddr,
 	path::{Path, PathBuf},
-	sync::{atomic::Ordering, Arc},
+	sync::Arc,
 	time::{Duration, Instant},
 };
 use tokio::{
@@ -80,12 +80,6 @@ struct Counts {
 	clients: Gauge,
 	/// Node keys registered on chain, as read last.
 	registered_keys: Gauge,
-	/// Clients let in.
-	admitted: Counter,
-	/// Clients refused because their key is unknown.
-	refused_unknown: Counter,
-	/// Clients refused because there were too many.
-	refused_crowded: Counter,
 	/// Connections closed at once because their network sent too many.
 	refused_rate: Counter,
 }
@@ -133,6 +127,7 @@ impl Relay {
 				let mut registry = Registry::default();
 				registry.register_all(&all);
 				registry.register(counts.clone());
+				registry.register(admission.decisions.clone());
 				let server = MetricsServer::spawn(address, Arc::new(registry)).await;
 				Some(server.map_err(listen(address))?)
 			}
@@ -238,7 +233,7 @@ impl Relay {
 		}
 	}
 
-	/// Keeps lists and counters current, and shows out who may not be here any more.
+	/// Keeps lists and gauges current, and shows out who may not be here any more.
 	async fn refresh(&self) {
 		let mut ticks = interval(REFRESH);
 		ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -262,15 +257,6 @@ impl Relay {
 			let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
 			self.counts.clients.set(gauge(clients));
 			self.counts.registered_keys.set(gauge(registered));
-			let decisions = &self.admission.decisions;
-			for (counter, total) in [
-				(&self.counts.admitted, &decisions.admitted),
-				(&self.counts.refused_unknown, &decisions.unknown),
-				(&self.counts.refused_crowded, &decisions.crowded),
-			] {
-				let total = total.load(Ordering::Relaxed);
-				counter.inc_by(total.saturating_sub(counter.get()));
-			}
 		}
 	}
 }
