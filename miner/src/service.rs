@@ -18,11 +18,17 @@ use std::{
 		atomic::{AtomicU64, Ordering::Relaxed},
 		Arc, PoisonError, RwLock,
 	},
+	time::Duration,
 };
 use tokio::sync::Semaphore;
 
 /// Environment variable that makes the process die at a chosen place. For crash tests only.
 pub const FAILPOINT: &str = "ARION_MINER_FAILPOINT";
+
+/// Longest reads of the store: a little more than it waits for a disk by default.
+const READ_PATIENCE: Duration = Duration::from_secs(12);
+/// Longest writes: a disk may be waited for twice, and then the next one takes the shard.
+const WRITE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// A place to die at, see [`FAILPOINT`].
 #[derive(Debug)]
@@ -53,6 +59,8 @@ pub struct MinerService {
 	/// Store operations that may run at the same time; further requests wait, and the transport
 	/// bounds how many those can be.
 	jobs: Arc<Semaphore>,
+	/// Those of them that may be puts, so that a disk which takes no writes leaves room for reads.
+	puts: Arc<Semaphore>,
 	disputes: Arc<Semaphore>,
 	permits: Permits,
 	signer: Signer,
@@ -78,6 +86,7 @@ impl MinerService {
 			metrics,
 			repair,
 			jobs: Arc::new(Semaphore::new(jobs)),
+			puts: Arc::new(Semaphore::new(jobs.div_ceil(2))),
 			disputes: Arc::new(Semaphore::new(1)),
 			permits,
 			signer,
@@ -86,21 +95,31 @@ impl MinerService {
 	}
 
 	/// Runs a store operation on a thread that may block. Its permit is given back when it ends,
-	/// even if the asker has gone by then.
+	/// even if the asker has gone by then, and after `patience` if the disk does not answer: the store
+	/// sends nobody else there, so that no more threads wait than there are permits.
 	async fn blocking<T: Send + 'static>(
 		&self,
+		patience: Duration,
 		job: impl FnOnce(&StoreSet) -> Result<T, StoreError> + Send + 'static,
 	) -> Result<T, ServiceError> {
 		let closing = |_| ServiceError::new(Status::Busy, "the node is stopping");
 		let permit = self.jobs.clone().acquire_owned().await.map_err(closing)?;
 		let store = self.store.clone();
-		let done = tokio::task::spawn_blocking(move || {
+		let done = tokio::spawn(async move {
 			let _permit = permit;
-			job(&store)
+			let job = tokio::task::spawn_blocking(move || job(&store));
+			tokio::time::timeout(patience, job).await
 		});
 		match done.await {
-			Ok(result) => result.map_err(|error| to_service(&error)),
-			Err(error) => {
+			Ok(Ok(Ok(result))) => result.map_err(|error| to_service(&error)),
+			Ok(Err(_)) => {
+				tracing::error!(
+					?patience,
+					"a store operation is given up: a disk does not answer"
+				);
+				Err(ServiceError::internal("the disk does not answer"))
+			}
+			Ok(Ok(Err(error))) | Err(error) => {
 				tracing::error!(%error, "a store operation failed");
 				Err(ServiceError::internal("the store operation failed"))
 			}
@@ -159,6 +178,8 @@ fn to_service(error: &StoreError) -> ServiceError {
 			format!("no room for {needed} bytes, {free} are left"),
 		),
 		StoreError::Range { .. } => ServiceError::bad_request("the shard has no such groups"),
+		// The store has said so once.
+		StoreError::Stalled { .. } => ServiceError::internal("the disk does not answer"),
 		StoreError::BadShard(why) => ServiceError::new(Status::BadRequest, why.clone()),
 		other => {
 			tracing::error!(error = %other, "store");
@@ -195,7 +216,7 @@ impl ShardService for MinerService {
 			let restore = change.permit.change == Change::Restore;
 			let used = self.permits.is_used(&change, EVERY_SLOT);
 			let look = move |store: &StoreSet| store.holdings(&stripe, restore);
-			let holdings = self.blocking(look).await?;
+			let holdings = self.blocking(READ_PATIENCE, look).await?;
 			let there = holdings.len();
 			let ours: Vec<ShardMeta> = holdings
 				.into_iter()
@@ -227,7 +248,7 @@ impl ShardService for MinerService {
 				}
 				Ok(changed)
 			};
-			match (there, found, self.blocking(job).await?) {
+			match (there, found, self.blocking(WRITE_PATIENCE, job).await?) {
 				(there, 0, _) if there > 0 => Err(ServiceError::refused(
 					"only the issuer that let the shards be stored can have this done",
 				)),
@@ -252,7 +273,8 @@ impl ShardService for MinerService {
 	) -> BoxFuture<'_, Result<Receipt, ServiceError>> {
 		Box::pin(async move {
 			let (node, slot) = self.permits.member(&batch, &entries)?;
-			let held = self.blocking(move |store| Ok(held_of(store, slot, &batch, entries)));
+			let held = move |store: &StoreSet| Ok(held_of(store, slot, &batch, entries));
+			let held = self.blocking(READ_PATIENCE, held);
 			let body = ReceiptBody {
 				batch,
 				held: held.await??,
@@ -292,7 +314,10 @@ impl ShardService for MinerService {
 				repair.stored(&meta);
 				Ok(outcome)
 			};
-			let outcome = self.blocking(store).await;
+			let closing = |_| ServiceError::new(Status::Busy, "the node is stopping");
+			let turn = self.puts.acquire().await.map_err(closing)?;
+			let outcome = self.blocking(WRITE_PATIENCE, store).await;
+			drop(turn);
 			if outcome.is_ok() {
 				let expires = permit.permit.expires;
 				self.permits.remember(&permit, slot, expires);
@@ -320,7 +345,7 @@ impl ShardService for MinerService {
 	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
 		Box::pin(async move {
 			let read = move |store: &StoreSet| store.read_slice(&shard.into(), groups);
-			let found = self.blocking(read).await;
+			let found = self.blocking(READ_PATIENCE, read).await;
 			match &found {
 				Ok(Some(slice)) => {
 					self.metrics.add(|m| &m.gets, 1);
@@ -375,7 +400,8 @@ impl ShardService for MinerService {
 	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
 		self.metrics.add(|m| &m.lookups, 1);
 		Box::pin(async move {
-			let metas = self.blocking(move |store| store.stripe(&stripe)).await?;
+			let look = move |store: &StoreSet| store.stripe(&stripe);
+			let metas = self.blocking(READ_PATIENCE, look).await?;
 			Ok(metas.into_iter().next())
 		})
 	}

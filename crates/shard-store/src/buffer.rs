@@ -109,7 +109,9 @@ mod tests {
 			assert!(buffer[1..].iter().all(|byte| *byte == 0));
 		}
 		assert_eq!(buffers.kept(), 1, "only large ones are kept");
-		let many: Vec<_> = (0..3 * MOST_IDLE).map(|_| buffers.take(KEPT_FROM)).collect();
+		let many: Vec<_> = (0..3 * MOST_IDLE)
+			.map(|_| buffers.take(KEPT_FROM))
+			.collect();
 		assert_eq!(buffers.kept(), 0);
 		drop(many);
 		assert_eq!(buffers.kept(), MOST_IDLE);

@@ -71,6 +71,9 @@ pub struct StoreConfig {
 	pub batch_wait: Duration,
 	/// Most puts waiting for the writer; further callers wait.
 	pub queue_len: usize,
+	/// How long the disk may take to answer before those who wait give up and it is asked for nothing
+	/// more until it does.
+	pub stall: Duration,
 	/// Most volume files held open.
 	pub open_files: usize,
 	/// How long a deleted record can be restored.
@@ -114,6 +117,7 @@ impl StoreConfig {
 			batch_bytes: 8 << 20,
 			batch_wait: Duration::from_millis(2),
 			queue_len: 64,
+			stall: Duration::from_secs(10),
 			open_files: 256,
 			trash_ttl: 14 * DAY,
 			compact_percent: 50,
@@ -168,6 +172,9 @@ impl StoreConfig {
 		}
 		if self.batch_bytes == 0 || self.queue_len == 0 || self.open_files == 0 {
 			return fail("batch_bytes, queue_len and open_files must not be 0".into());
+		}
+		if self.stall.is_zero() {
+			return fail("stall must be more than zero".into());
 		}
 		if !(1..=100).contains(&self.compact_percent) {
 			return fail(format!(

@@ -45,6 +45,8 @@ pub trait DiskFile: Send + Sync + 'static {
 	fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 	/// Writes all of `bufs`, one after the other, at `offset`; behind the end the file grows.
 	fn write_at(&self, bufs: &[&[u8]], offset: u64) -> io::Result<()>;
+	/// Nothing more is likely to be written: what is held for that alone can be let go.
+	fn written(&self) {}
 	/// Makes all writes so far durable.
 	fn sync(&self) -> io::Result<()>;
 	/// Gives blocks back to the file system; they read as zeros. `Unsupported` if that cannot be.

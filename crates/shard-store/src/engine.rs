@@ -14,7 +14,7 @@ use arion_storage_proof::Outboard;
 use hippius_primitives::StripeId;
 use std::sync::{
 	atomic::{AtomicBool, Ordering::Relaxed},
-	mpsc::{sync_channel, SyncSender, TrySendError},
+	mpsc::{sync_channel, RecvTimeoutError, Sender},
 	Arc, Mutex,
 };
 
@@ -24,7 +24,9 @@ pub(crate) const FOLLOW: usize = 16;
 /// The running store: what callers share, and the way to the writer.
 pub(crate) struct Engine {
 	pub(crate) shared: Arc<Shared>,
-	pub(crate) queue: SyncSender<Message>,
+	pub(crate) queue: Sender<Message>,
+	/// Set while the writer has yet to be told that there are drops.
+	pub(crate) woken: Arc<AtomicBool>,
 	pub(crate) scrub: Mutex<ScrubState>,
 	/// Set when the store is being closed: long work ends early.
 	pub(crate) stopping: AtomicBool,
@@ -41,21 +43,34 @@ pub(crate) enum Rewritten {
 }
 
 impl Engine {
-	/// Sends a request and waits until it is durable.
+	/// Sends a request and waits until it is durable, or until the disk is given up: then it may still
+	/// be done, later.
 	pub(crate) fn ask(
 		&self,
 		message: impl FnOnce(Reply) -> Message,
 	) -> Result<Outcome, StoreError> {
+		let shared = &self.shared;
+		let (most, limit) = (shared.config.queue_len, shared.config.stall);
+		shared.check_answers()?;
+		if !shared.pending.enqueue(most, limit) {
+			return Err(shared.stalled());
+		}
 		let (reply, answer) = sync_channel(1);
 		let sent = self.queue.send(message(reply));
 		sent.map_err(|_| StoreError::Closed)?;
-		answer.recv().unwrap_or(Err(StoreError::Closed))
+		match answer.recv_timeout(limit) {
+			Ok(outcome) => outcome,
+			Err(RecvTimeoutError::Disconnected) => Err(StoreError::Closed),
+			Err(RecvTimeoutError::Timeout) => Err(shared.stalled()),
+		}
 	}
 
 	/// Tells the writer that there are drops; it need not be waited for.
 	pub(crate) fn wake(&self) {
-		// A full queue means that the writer is about to look anyway.
-		if let Err(TrySendError::Disconnected(_)) = self.queue.try_send(Message::Wake) {
+		if self.woken.swap(true, Relaxed) {
+			return;
+		}
+		if self.queue.send(Message::Wake).is_err() {
 			tracing::error!("the writer has stopped");
 		}
 	}
@@ -187,7 +202,14 @@ impl Engine {
 		let frame = &record.frame;
 		let tree = Outboard::build(record.data());
 		let (meta, data) = (record.meta(), record.data());
-		let draft = Draft::data(&self.shared.buffers, frame.record, meta, data, &tree, frame.created);
+		let draft = Draft::data(
+			&self.shared.buffers,
+			frame.record,
+			meta,
+			data,
+			&tree,
+			frame.created,
+		);
 		let mut old = frame.entries(&self.shared.key, entry.place());
 		old.retain(|other| !other.same(entry));
 		let outcome = self.ask(|reply| Message::Copy {

@@ -113,6 +113,17 @@ pub enum StoreError {
 	/// All volume numbers have been given out.
 	#[error("all {0} volume numbers are used up: start a new store on this disk")]
 	OutOfVolumes(u32),
+	/// The disk has not answered. What was to be stored may be there later.
+	#[error(
+		"{path} has not answered for {after:?}: look for errors of the disk in the system's log, \
+		 and replace it if it goes on"
+	)]
+	Stalled {
+		/// The store's directory.
+		path: String,
+		/// How long it was waited for.
+		after: std::time::Duration,
+	},
 	/// The store kept changing under an operation.
 	#[error("{0} was moved again and again while it was read: try again")]
 	Busy(Key),

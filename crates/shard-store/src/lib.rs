@@ -36,6 +36,9 @@
 //!
 //! After an error of a write or sync the volume is closed for writing (*sealed*), whoever waits for
 //! that sync is refused, and nothing of it is trusted before it has been written and synced again.
+//!
+//! A disk that does not answer for [`StoreConfig::stall`] is given up by whoever waits for it
+//! ([`StoreError::Stalled`]), and is not asked again until it has answered.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -72,6 +75,7 @@ mod shared;
 mod snapshot;
 mod space;
 mod staged;
+mod stall;
 mod store;
 mod table;
 mod tag;

@@ -14,10 +14,7 @@ use std::{
 		unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
 	},
 	path::{Path, PathBuf},
-	sync::{
-		atomic::{AtomicBool, Ordering::Relaxed},
-		Arc, OnceLock,
-	},
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Buffers of one write; Linux takes 1024.
@@ -123,47 +120,56 @@ impl Disk for OsDisk {
 
 struct OsFile {
 	file: File,
-	/// The same file, past the page cache; made for the first write that can go that way.
-	direct: OnceLock<Option<File>>,
-	/// Set once the file system has refused a direct write.
-	refused: AtomicBool,
+	direct: Mutex<Direct>,
+}
+
+/// The same file, past the page cache.
+enum Direct {
+	/// Made for the next write that can go that way.
+	Unused,
+	Open(Arc<File>),
+	/// The file system refuses.
+	Refused,
 }
 
 impl OsFile {
 	fn new(file: File) -> Self {
 		Self {
 			file,
-			direct: OnceLock::new(),
-			refused: AtomicBool::new(false),
+			direct: Mutex::new(Direct::Unused),
 		}
+	}
+
+	fn state(&self) -> MutexGuard<'_, Direct> {
+		self.direct.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
 	/// The way past the page cache, if these bytes can take it. What a miner stores is rarely read
 	/// soon, so a copy in the cache costs more than it is worth. Reads do go through the cache, which
 	/// the system keeps in step with direct writes.
-	fn direct(&self, bufs: &[&[u8]], offset: u64) -> Option<&File> {
-		let aligned = |buf: &&[u8]| {
-			buf.len().is_multiple_of(ALIGN) && buf.as_ptr().align_offset(ALIGN) == 0
-		};
-		if self.refused.load(Relaxed)
-			|| !offset.is_multiple_of(ALIGN as u64)
-			|| !bufs.iter().all(aligned)
-		{
+	fn direct(&self, bufs: &[&[u8]], offset: u64) -> Option<Arc<File>> {
+		let aligned =
+			|buf: &&[u8]| buf.len().is_multiple_of(ALIGN) && buf.as_ptr().align_offset(ALIGN) == 0;
+		if !offset.is_multiple_of(ALIGN as u64) || !bufs.iter().all(aligned) {
 			return None;
 		}
-		let direct = self.direct.get_or_init(|| {
+		let mut state = self.state();
+		if matches!(*state, Direct::Unused) {
 			// By its number: the file may have got another name since it was opened.
 			let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
 			let flags = OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC;
-			match rustix::fs::open(path, flags, Mode::empty()) {
-				Ok(fd) => Some(fd.into()),
+			*state = match rustix::fs::open(path, flags, Mode::empty()) {
+				Ok(fd) => Direct::Open(Arc::new(fd.into())),
 				Err(error) => {
 					tracing::debug!(%error, "no direct I/O here");
-					None
+					Direct::Refused
 				}
-			}
-		});
-		direct.as_ref()
+			};
+		}
+		match &*state {
+			Direct::Open(file) => Some(file.clone()),
+			Direct::Unused | Direct::Refused => None,
+		}
 	}
 }
 
@@ -183,7 +189,7 @@ impl DiskFile for OsFile {
 			let mut slices = slices.as_mut_slice();
 			IoSlice::advance_slices(&mut slices, 0);
 			while !slices.is_empty() {
-				match rustix::io::pwritev(direct.unwrap_or(&self.file), slices, offset) {
+				match rustix::io::pwritev(direct.as_deref().unwrap_or(&self.file), slices, offset) {
 					Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
 					Ok(written) => {
 						offset += written as u64;
@@ -193,13 +199,20 @@ impl DiskFile for OsFile {
 					// The file system takes none, or wants another alignment.
 					Err(Errno::INVAL | Errno::OPNOTSUPP) if direct.is_some() => {
 						direct = None;
-						self.refused.store(true, Relaxed);
+						*self.state() = Direct::Refused;
 					}
 					Err(error) => return Err(error.into()),
 				}
 			}
 		}
 		Ok(())
+	}
+
+	fn written(&self) {
+		let mut state = self.state();
+		if matches!(*state, Direct::Open(_)) {
+			*state = Direct::Unused;
+		}
 	}
 
 	fn sync(&self) -> io::Result<()> {

@@ -23,6 +23,8 @@ pub(crate) struct Tail {
 
 impl Shared {
 	fn read(&self, volume: u32, offset: u64, buf: &mut [u8]) -> Result<(), StoreError> {
+		self.check_answers()?;
+		let _call = self.pending.begin();
 		let file = self.files.get(volume)?;
 		file.read_at(buf, offset).map_err(|error| {
 			self.add(|c| &c.read_errors, 1);

@@ -105,6 +105,7 @@ impl Writer {
 		if let Err(error) = volume::write_end(&*old.file, &self.shared.key, place, old.blocks) {
 			tracing::warn!(volume = old.number, %error, "cannot mark a volume's end");
 		}
+		old.file.written();
 		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&old.number) {
 			stat.closed = true;
 		}
@@ -122,6 +123,7 @@ impl Writer {
 		self.shared.counters.room.store(0, Relaxed);
 		self.shared.counters.doubtful.store(true, Relaxed);
 		self.before = Some(active.durable);
+		active.file.written();
 		if let Some(stat) = self.shared.index_mut().volumes.get_mut(&active.number) {
 			stat.sealed = true;
 		}

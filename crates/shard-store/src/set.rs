@@ -38,6 +38,7 @@ impl DiskReport {
 	pub fn state(&self) -> DiskState {
 		match &self.usage {
 			Err(_) => DiskState::Failed,
+			Ok(usage) if usage.stalled => DiskState::Stalled,
 			Ok(_) if self.fault.is_some() => DiskState::Failing,
 			Ok(usage) if usage.sealed > 0 || usage.read_errors > 0 => DiskState::Failing,
 			Ok(_) => DiskState::Ok,
@@ -52,19 +53,22 @@ pub enum DiskState {
 	Ok,
 	/// It is in use, and has refused a read or a write since start.
 	Failing,
+	/// It does not answer now, and is passed over until it does.
+	Stalled,
 	/// It could not be opened and is left out.
 	Failed,
 }
 
 impl DiskState {
 	/// All states, best first.
-	pub const ALL: [Self; 3] = [Self::Ok, Self::Failing, Self::Failed];
+	pub const ALL: [Self; 4] = [Self::Ok, Self::Failing, Self::Stalled, Self::Failed];
 
 	/// In one word.
 	pub fn name(self) -> &'static str {
 		match self {
 			Self::Ok => "ok",
 			Self::Failing => "failing",
+			Self::Stalled => "stalled",
 			Self::Failed => "failed",
 		}
 	}
@@ -102,7 +106,7 @@ impl Member {
 }
 
 /// Stores on several disks, used as one. Records are looked for everywhere and stored where there is
-/// most room. A disk whose last write failed is tried after all others.
+/// most room. A disk whose last write failed is tried after all others, one that does not answer last.
 #[derive(Debug)]
 pub struct StoreSet {
 	disks: Vec<Member>,
@@ -203,9 +207,11 @@ impl StoreSet {
 			.iter()
 			.filter_map(|member| {
 				let store = member.store.as_ref().ok()?;
+				let usage = store.usage();
 				let order = (
+					usage.stalled,
 					member.fault().is_some(),
-					std::cmp::Reverse(store.usage().free),
+					std::cmp::Reverse(usage.free),
 				);
 				Some((order, (member, store)))
 			})

@@ -6,9 +6,11 @@ use crate::{
 	config::StoreConfig,
 	disk::Disk,
 	entry::{Entry, Spot},
+	error::StoreError,
 	frame::BLOCK,
 	index::Index,
 	key::{Key, StoreKey},
+	stall::Pending,
 	volume::Files,
 };
 use hippius_primitives::StripeId;
@@ -79,6 +81,7 @@ pub(crate) struct Shared {
 	pub(crate) counters: Counters,
 	pub(crate) files: Files,
 	pub(crate) buffers: Arc<Buffers>,
+	pub(crate) pending: Pending,
 	index: RwLock<Index>,
 	/// Entries of damaged records, already out of the index, whose end the writer has yet to record.
 	drops: Mutex<Vec<Entry>>,
@@ -108,6 +111,7 @@ impl Shared {
 			config,
 			counters: Counters::default(),
 			buffers: Arc::default(),
+			pending: Pending::default(),
 			index: RwLock::new(index),
 			drops: Mutex::default(),
 			findings: Mutex::default(),
@@ -129,6 +133,23 @@ impl Shared {
 
 	pub(crate) fn suspects(&self) -> MutexGuard<'_, BTreeSet<Spot>> {
 		locked(&self.suspects)
+	}
+
+	/// What whoever waits for the disk is told.
+	pub(crate) fn stalled(&self) -> StoreError {
+		let (path, after) = (self.disk.describe(""), self.config.stall);
+		if self.pending.is_news() {
+			tracing::error!(path, ?after, "a disk does not answer");
+		}
+		StoreError::Stalled { path, after }
+	}
+
+	/// Refuses if the disk does not answer.
+	pub(crate) fn check_answers(&self) -> Result<(), StoreError> {
+		match self.pending.is_stalled(self.config.stall) {
+			true => Err(self.stalled()),
+			false => Ok(()),
+		}
 	}
 
 	/// Whether a record need not be stored again.

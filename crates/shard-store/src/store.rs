@@ -27,7 +27,11 @@ use std::{
 	collections::BTreeSet,
 	io,
 	path::Path,
-	sync::{atomic::Ordering::Relaxed, mpsc::sync_channel, Arc, Mutex},
+	sync::{
+		atomic::{AtomicBool, Ordering::Relaxed},
+		mpsc::channel,
+		Arc, Mutex,
+	},
 	thread::JoinHandle,
 };
 
@@ -109,8 +113,10 @@ impl ShardStore {
 		next: u32,
 		lock: Box<dyn Any + Send + Sync>,
 	) -> Result<Self, StoreError> {
-		let (queue, requests) = sync_channel(shared.config.queue_len);
-		let writer = Writer::new(shared.clone(), active, next);
+		// Bounded by the places that `Pending` gives out.
+		let (queue, requests) = channel();
+		let woken = Arc::new(AtomicBool::new(false));
+		let writer = Writer::new(shared.clone(), active, next, woken.clone());
 		let fail = |e| StoreError::io("start", "a thread of the store", e);
 		let writer = std::thread::Builder::new()
 			.name("shard-writer".into())
@@ -120,6 +126,7 @@ impl ShardStore {
 			scrub: Mutex::new(ScrubState::load(&shared)),
 			shared: shared.clone(),
 			queue,
+			woken,
 			stopping: false.into(),
 		});
 		let rounds = if shared.config.background {

@@ -35,6 +35,10 @@ pub struct Usage {
 	pub commits: u64,
 	/// Puts that wait for the writer now.
 	pub waiting: u64,
+	/// Requests in the writer's queue: also those nobody waits for any more.
+	pub queued: u64,
+	/// Whether the disk does not answer.
+	pub stalled: bool,
 	/// Records found damaged and dropped.
 	pub corrupt: u64,
 	/// Damaged records of which a copy is kept.
@@ -89,6 +93,8 @@ impl Usage {
 		usage.puts = counters.puts.load(Relaxed);
 		usage.commits = counters.commits.load(Relaxed);
 		usage.waiting = counters.waiting.load(Relaxed);
+		usage.queued = shared.pending.queued() as u64;
+		usage.stalled = shared.pending.is_stalled(shared.config.stall);
 		usage.corrupt = counters.corrupt.load(Relaxed);
 		usage.quarantined = counters.quarantined.load(Relaxed);
 		usage.rewritten = counters.rewritten.load(Relaxed);
@@ -122,6 +128,8 @@ impl Usage {
 		self.puts += other.puts;
 		self.commits += other.commits;
 		self.waiting += other.waiting;
+		self.queued += other.queued;
+		self.stalled |= other.stalled;
 		self.corrupt += other.corrupt;
 		self.quarantined += other.quarantined;
 		self.rewritten += other.rewritten;

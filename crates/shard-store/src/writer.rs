@@ -12,7 +12,7 @@ use crate::{
 use std::{
 	collections::{BTreeMap, HashMap},
 	sync::{
-		atomic::Ordering::Relaxed,
+		atomic::{AtomicBool, Ordering::Relaxed},
 		mpsc::{Receiver, TryRecvError},
 		Arc,
 	},
@@ -50,10 +50,17 @@ pub(crate) struct Writer {
 	pub(crate) bytes: u64,
 	/// Which of the staged has a key.
 	pub(crate) by_key: HashMap<RecordKey, usize>,
+	/// Set by whoever sent the wake-up that has not been seen.
+	woken: Arc<AtomicBool>,
 }
 
 impl Writer {
-	pub(crate) fn new(shared: Arc<Shared>, active: Option<Active>, next: u32) -> Self {
+	pub(crate) fn new(
+		shared: Arc<Shared>,
+		active: Option<Active>,
+		next: u32,
+		woken: Arc<AtomicBool>,
+	) -> Self {
 		Self {
 			before: None,
 			unmended: shared.counters.doubtful.load(Relaxed),
@@ -63,13 +70,17 @@ impl Writer {
 			staged: Vec::new(),
 			bytes: 0,
 			by_key: HashMap::new(),
+			woken,
 		}
 	}
 
 	/// Works until all senders are gone. While one group is being synced the next one gathers in
 	/// the queue; a group is held open for a moment only for puts that are known to be coming.
 	pub(crate) fn run(mut self, requests: &Receiver<Message>) {
+		let shared = self.shared.clone();
 		while let Ok(first) = requests.recv() {
+			// A group takes as long as the disk takes.
+			let _call = shared.pending.begin();
 			let mut next = Some(first);
 			let mut opened = None;
 			while let Some(message) = next {
@@ -105,6 +116,10 @@ impl Writer {
 	}
 
 	fn stage(&mut self, message: Message) {
+		match message {
+			Message::Wake => self.woken.store(false, Relaxed),
+			_ => self.shared.pending.dequeue(),
+		}
 		match message {
 			Message::Put {
 				record,

@@ -9,5 +9,6 @@ mod kill9;
 mod model;
 mod range;
 mod set;
+mod stall;
 mod sweep;
 mod upkeep;

@@ -389,8 +389,8 @@ fn few_files_are_held_open() {
 		let target = std::fs::read_link(fd.as_ref().unwrap().path());
 		target.is_ok_and(|path| path.starts_with(&own))
 	});
-	// Two in the cache, the writer's own, the lock.
-	assert!(open.count() <= 4);
+	// Two in the cache, the writer's own and its way past the page cache, the lock.
+	assert!(open.count() <= 5);
 }
 
 /// Ends the readers however the writer ends.

@@ -71,7 +71,9 @@ struct State {
 	locked: bool,
 	/// Syncs wait while this is set.
 	gate: bool,
-	/// Syncs waiting at the gate.
+	/// Reads wait while this is set.
+	read_gate: bool,
+	/// Syncs and reads waiting at the gates.
 	at_gate: u32,
 	syncs: u32,
 	accesses: u64,
@@ -139,6 +141,7 @@ impl SimDisk {
 			rng: Rng(seed),
 			locked: false,
 			gate: false,
+			read_gate: false,
 			at_gate: 0,
 			syncs: 0,
 			accesses: 0,
@@ -277,7 +280,13 @@ impl SimDisk {
 		self.state.1.notify_all();
 	}
 
-	/// Waits until a sync is held up.
+	/// Holds reads up from now on, or lets them go.
+	pub fn gate_reads(&self, closed: bool) {
+		self.state().read_gate = closed;
+		self.state.1.notify_all();
+	}
+
+	/// Waits until a sync or a read is held up.
 	pub fn wait_at_gate(&self) {
 		let mut state = self.state();
 		while state.at_gate == 0 {
@@ -403,6 +412,12 @@ impl DiskFile for SimFile {
 
 	fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
 		let mut state = self.state();
+		while state.read_gate {
+			state.at_gate += 1;
+			self.state.1.notify_all();
+			state = self.state.1.wait(state).unwrap();
+			state.at_gate -= 1;
+		}
 		state.enter("read")?;
 		let node = &state.nodes[self.node];
 		let end = offset + buf.len() as u64;
