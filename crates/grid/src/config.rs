@@ -2,7 +2,7 @@
 
 use crate::{GridError, PathKind};
 use hippius_primitives::{coding::SHARD_LEN, net::MAX_RELAYS, RelayAddress};
-use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use std::{sync::Arc, time::Duration};
 
 /// Settings of a [`Grid`](crate::Grid). The defaults suit a miner on a public address; a gateway
@@ -156,6 +156,10 @@ impl Default for GridConfig {
 const RELAYED_STREAM: u32 = 256 * 1024;
 const RELAYED_WINDOW: u32 = 1024 * 1024;
 
+/// Largest packets, in bytes, where the path takes them: jumbo frames in data centres, loopback. Ten
+/// of them, which is what the transport hands to the system at once, fit into one UDP datagram.
+pub(crate) const LARGEST_PACKET: u16 = 6500;
+
 /// Which side of a connection a transport configuration is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -269,6 +273,8 @@ impl GridConfig {
 			setting: "idle_timeout",
 			reason: error.to_string(),
 		})?;
+		let mut mtu = MtuDiscoveryConfig::default();
+		mtu.upper_bound(LARGEST_PACKET);
 		let mut transport = TransportConfig::default();
 		transport
 			.stream_receive_window(self.stream_receive_window.into())
@@ -279,6 +285,7 @@ impl GridConfig {
 			// Shards that are nearly through finish first instead of all finishing last.
 			.send_fairness(false)
 			.initial_rtt(self.initial_rtt)
+			.mtu_discovery_config(Some(mtu))
 			.max_idle_timeout(Some(idle))
 			.ack_frequency_config(Some(AckFrequencyConfig::default()));
 		match role {

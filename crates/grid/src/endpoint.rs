@@ -1,7 +1,7 @@
 //! One UDP socket: dials and, if asked to, serves.
 
 use crate::{
-	config::Role,
+	config::{Role, LARGEST_PACKET},
 	observe::{self, Nat},
 	path::{PathCounts, PathKind, PeerPath, Reach},
 	peer::Peer,
@@ -328,6 +328,8 @@ pub(crate) fn endpoint_config(identity: &Identity) -> EndpointConfig {
 	let mut config = EndpointConfig::new(Arc::new(reset));
 	// So that a UDP payload whose first byte is below 0x40 is never QUIC: those are probes.
 	config.grease_quic_bit(false);
+	// Fails only for less than 1200.
+	let _ = config.max_udp_payload_size(LARGEST_PACKET);
 	config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid)));
 	config
 }
