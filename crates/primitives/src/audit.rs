@@ -113,8 +113,24 @@ mod tests {
 			answer_payload(&[1; 32], 7, 0, &[ask(Ask::Draw { block: 6, draw: 1 })]),
 			answer_payload(&[1; 32], 7, 0, &[ask(Ask::Draw { block: 5, draw: 2 })]),
 			answer_payload(&[1; 32], 7, 0, &[ask(Ask::Task { id: 5 })]),
-			answer_payload(&[1; 32], 7, 0, &[AnsweredItem { seed: [9; 32], ..item }]),
-			answer_payload(&[1; 32], 7, 0, &[AnsweredItem { proofs: [9; 32], ..item }]),
+			answer_payload(
+				&[1; 32],
+				7,
+				0,
+				&[AnsweredItem {
+					seed: [9; 32],
+					..item
+				}],
+			),
+			answer_payload(
+				&[1; 32],
+				7,
+				0,
+				&[AnsweredItem {
+					proofs: [9; 32],
+					..item
+				}],
+			),
 		];
 		assert!(others.iter().all(|other| *other != base));
 		assert!(base.starts_with(ANSWER_CONTEXT));

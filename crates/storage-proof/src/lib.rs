@@ -52,6 +52,7 @@
 
 extern crate alloc;
 
+pub mod answer;
 pub mod audit;
 pub mod chunk;
 pub mod draw;

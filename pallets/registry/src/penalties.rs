@@ -134,11 +134,7 @@ impl<T: Config> NodePenalties for Pallet<T> {
 	}
 
 	fn evict(node: NodeIndex) -> bool {
-		let from = [
-			NodeStatus::Active,
-			NodeStatus::Jailed,
-			NodeStatus::Draining,
-		];
+		let from = [NodeStatus::Active, NodeStatus::Jailed, NodeStatus::Draining];
 		Self::change_status(node, &from, NodeStatus::Evicted)
 	}
 
@@ -146,7 +142,10 @@ impl<T: Config> NodePenalties for Pallet<T> {
 		let info = Nodes::<T>::get(node)?;
 		Some(Standing {
 			status: info.status,
-			held: info.deposit.saturating_add(info.stake).unique_saturated_into(),
+			held: info
+				.deposit
+				.saturating_add(info.stake)
+				.unique_saturated_into(),
 			required: Self::required(info.capacity).unique_saturated_into(),
 		})
 	}

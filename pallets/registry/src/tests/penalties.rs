@@ -173,7 +173,10 @@ fn what_is_left_of_an_evicted_node_is_claimed_after_unbonding() {
 fn an_evicted_leaving_node_keeps_its_day() {
 	ExtBuilder::default().build_and_execute(|| {
 		let node = register(&account(1), 10);
-		assert_ok!(Registry::start_exit(RuntimeOrigin::signed(account(1)), node));
+		assert_ok!(Registry::start_exit(
+			RuntimeOrigin::signed(account(1)),
+			node
+		));
 		System::set_block_number(5);
 		assert!(Registry::evict(node));
 		assert_eq!(Nodes::<Test>::get(node).unwrap().claimable_at, Some(21));

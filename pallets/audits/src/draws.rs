@@ -1,0 +1,247 @@
+//! Randomness, and the draws that follow from it.
+
+use crate::{
+	types::{Draw, Offsets, OpenBlock, Place, MAX_DRAWS},
+	Collecting, Config, DrawnAt, HostBlake2, Open, Pallet, Randomness, Rolling, Rules, Tick,
+};
+use alloc::vec::Vec;
+use arion_storage_proof::{
+	draw::{Draws, Lane},
+	lanes::FloorPlan,
+	PgLedger,
+};
+use frame_support::traits::Get;
+use hippius_primitives::{
+	registration::NodeStatus,
+	traits::{NodePenalties, PlacementWeights},
+	NodeIndex, Pg, TOTAL_SHARDS,
+};
+
+/// Groups looked at in a block for slots of jailed nodes, while there are any.
+pub(crate) const FRESH_GROUPS: u32 = 4;
+
+/// What a block's randomness picks.
+#[derive(Debug, Default)]
+pub(crate) struct Picked {
+	/// The draws.
+	pub(crate) draws: Vec<Draw>,
+	/// Slots of nodes that must prove themselves.
+	pub(crate) fresh: Vec<(NodeIndex, Place)>,
+	/// Groups that were mapped.
+	pub(crate) groups: u32,
+}
+
+/// A group looked at: the look's number and the group.
+struct Look {
+	number: u32,
+	pg: Pg,
+	/// Its slots, in the order they are gone through, as places in the list of all holders asked for.
+	first: usize,
+	slots: Vec<u8>,
+}
+
+impl<T: Config> Pallet<T> {
+	/// Takes in the newest VRF output; gives the block's randomness, `None` if there was no output.
+	///
+	/// `R_b = blake2_256(R_{b-1} | output | b)`.
+	pub(crate) fn roll(now: u32, rules: &Rules) -> Option<[u8; 32]> {
+		if let Some(expired) = now.checked_sub(rules.kept_randomness) {
+			Randomness::<T>::remove(expired);
+		}
+		let output = T::Vrf::get()?;
+		let mut bytes = [0u8; 32 + 32 + 4];
+		let parts: [&[u8]; 3] = [&Rolling::<T>::get(), &output, &now.to_le_bytes()];
+		for (byte, value) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+			*byte = *value;
+		}
+		let rolled = sp_io::hashing::blake2_256(&bytes);
+		Rolling::<T>::put(rolled);
+		Randomness::<T>::insert(now, rolled);
+		Some(rolled)
+	}
+
+	/// Draws for block `now` and keeps the draws until their deadline; gives groups mapped and draws
+	/// made.
+	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> (u32, u32) {
+		let picked = Self::pick(now, seed, rules, &Collecting::<T>::get());
+		for (node, place) in picked.fresh {
+			Self::found_slot(node, place);
+		}
+		let count = picked.draws.len() as u32;
+		// `pick` keeps to the bound.
+		if let Ok(draws) = picked.draws.try_into() {
+			if count > 0 {
+				let tick = Tick::<T>::get();
+				DrawnAt::<T>::insert(tick, now);
+				Open::<T>::insert(now, OpenBlock { tick, seed, draws });
+			}
+		}
+		(picked.groups, count)
+	}
+
+	/// The draws of block `block` if its randomness is `seed`, by the present state: whoever runs it
+	/// on the state in which the block was begun gets the block's draws.
+	pub fn compute_draws(block: u32, seed: [u8; 32]) -> Vec<Draw> {
+		match crate::ActiveRules::<T>::get() {
+			Some(rules) => Self::pick(block, seed, &rules, &[]).draws,
+			None => Vec::new(),
+		}
+	}
+
+	/// Everything a block's randomness picks. `fresh` are the nodes whose slots are looked for.
+	pub(crate) fn pick(block: u32, seed: [u8; 32], rules: &Rules, fresh: &[NodeIndex]) -> Picked {
+		let total = T::Ledger::total_bytes();
+		let (nodes, weight) = T::Weights::totals();
+		let rates = rules.rates();
+		let draws = Draws {
+			randomness: seed,
+			block,
+		};
+		let mut places: Vec<Place> = Vec::new();
+
+		let mut bytes: Vec<(Place, u64)> = Vec::new();
+		for number in 0..rates.byte_draws(nodes) {
+			let Some(drawn) = draws.byte::<HostBlake2>(number, total) else {
+				break;
+			};
+			let Some((pg, offset)) = T::Ledger::locate(drawn.offset) else {
+				continue;
+			};
+			bytes.push(((pg, drawn.slot), offset));
+			places.push((pg, drawn.slot));
+		}
+		let plan = FloorPlan::new(nodes, &rates);
+		let floor = Self::looks(&draws, Lane::Floor, plan.due(block), total, &mut places);
+		let count = if fresh.is_empty() { 0 } else { FRESH_GROUPS };
+		let search = Self::looks(&draws, Lane::Fresh, count, total, &mut places);
+		let groups = (bytes.len() as u32)
+			.saturating_add(floor.len() as u32)
+			.saturating_add(search.len() as u32);
+		let holders = T::Ledger::holders(&places);
+
+		let mut picked = Picked {
+			groups,
+			..Default::default()
+		};
+		for (index, (place, offset)) in bytes.into_iter().enumerate() {
+			let Some(node) = holders.get(index).copied().flatten() else {
+				continue;
+			};
+			Self::push(&mut picked, Lane::Bytes, node, place, &[offset]);
+		}
+		let looks = plan.looks(&rates);
+		for look in floor {
+			Self::pick_floor(&mut picked, &draws, rules, &look, &holders, weight, looks);
+		}
+		for look in search {
+			for (at, slot) in look.slots.iter().enumerate() {
+				let holder = holders
+					.get(look.first.saturating_add(at))
+					.copied()
+					.flatten();
+				if let Some(node) = holder.filter(|node| fresh.contains(node)) {
+					picked.fresh.push((node, (look.pg, *slot)));
+				}
+			}
+		}
+		picked
+	}
+
+	/// The groups of `count` looks; all their slots are added to `places`.
+	fn looks(
+		draws: &Draws,
+		lane: Lane,
+		count: u32,
+		total: u64,
+		places: &mut Vec<Place>,
+	) -> Vec<Look> {
+		let mut looks = Vec::new();
+		for number in 0..count {
+			let located = draws
+				.look_byte::<HostBlake2>(lane, number, total)
+				.and_then(T::Ledger::locate);
+			let Some((pg, _)) = located else { continue };
+			let slots: Vec<u8> = draws.look_slots::<HostBlake2>(lane, number).collect();
+			let first = places.len();
+			places.extend(slots.iter().map(|slot| (pg, *slot)));
+			looks.push(Look {
+				number,
+				pg,
+				first,
+				slots,
+			});
+		}
+		looks
+	}
+
+	/// Lane B: of the 30 nodes of the group looked at, those the look falls on.
+	fn pick_floor(
+		picked: &mut Picked,
+		draws: &Draws,
+		rules: &Rules,
+		look: &Look,
+		holders: &[Option<NodeIndex>],
+		total_weight: u64,
+		looks: u64,
+	) {
+		let Some(of_group) = holders
+			.get(look.first..)
+			.and_then(|rest| rest.get(..TOTAL_SHARDS))
+		else {
+			return;
+		};
+		let nodes: Vec<NodeIndex> = of_group.iter().flatten().copied().collect();
+		let weights = T::Weights::weights(&nodes);
+		let held: Vec<(u8, NodeIndex)> = look
+			.slots
+			.iter()
+			.zip(of_group)
+			.filter_map(|(slot, node)| Some((*slot, (*node)?)))
+			.collect();
+		let mut bytes = None;
+		for ((slot, node), weight) in held.into_iter().zip(weights) {
+			let number = look.number;
+			if !draws.look_accepts::<HostBlake2>(number, slot, weight, total_weight, looks) {
+				continue;
+			}
+			let bytes = *bytes.get_or_insert_with(|| Self::ledger_bytes(look.pg));
+			let offsets: Vec<u64> = (0..rules.floor_chunks)
+				.filter_map(|chunk| {
+					draws.look_chunk::<HostBlake2>(Lane::Floor, number, slot, chunk, bytes)
+				})
+				.collect();
+			Self::push(picked, Lane::Floor, node, (look.pg, slot), &offsets);
+		}
+	}
+
+	/// The bytes one slot holds of a group by its ledger, those released among them.
+	pub(crate) fn ledger_bytes(pg: Pg) -> u64 {
+		T::Ledger::peaks(pg)
+			.and_then(|peaks| peaks.total().ok())
+			.unwrap_or(0)
+	}
+
+	/// Adds a draw, if there is room and the node is one that is drawn.
+	fn push(picked: &mut Picked, lane: Lane, node: NodeIndex, place: Place, offsets: &[u64]) {
+		let full = picked.draws.len() >= MAX_DRAWS as usize;
+		if full || offsets.is_empty() || !Self::is_drawn(node) {
+			return;
+		}
+		if let Ok(offsets) = Offsets::try_from(offsets.to_vec()) {
+			picked.draws.push(Draw {
+				lane,
+				node,
+				pg: place.0,
+				slot: place.1,
+				offsets,
+			});
+		}
+	}
+
+	/// Whether blocks draw the node: jailed ones have draws of their own, evicted ones none.
+	pub(crate) fn is_drawn(node: NodeIndex) -> bool {
+		T::Registry::standing(node).is_some_and(|standing| {
+			matches!(standing.status, NodeStatus::Active | NodeStatus::Draining)
+		})
+	}
+}

@@ -1,0 +1,9 @@
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod challenges;
+mod consequences;
+mod deadline;
+mod draws;
+mod history;
+mod maintenance;
