@@ -46,7 +46,12 @@ fn proof(asked: &AskedOf) -> AuditProof {
 
 /// An answer, rightly signed, with other proofs.
 fn showing(asked: &AskedOf, proof: &AuditProof) -> Answer {
-	signed(asked.node, 0, &[asked.clone()], vec![vec![bytes(proof)]])
+	signed(
+		asked.node,
+		0,
+		std::slice::from_ref(asked),
+		vec![vec![bytes(proof)]],
+	)
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn the_bytes_count_once() {
 		let (Ask::Draw { block, draw }, node) = (asked.ask, asked.node) else {
 			panic!("a task");
 		};
-		let answer = answer_to(&[asked.clone()]);
+		let answer = answer_to(std::slice::from_ref(&asked));
 		let valid = validate(&answer).unwrap();
 		assert_eq!((valid.longevity, valid.propagate), (5, true));
 		assert_eq!(valid.provides.len(), 2);
@@ -70,7 +75,7 @@ fn the_bytes_count_once() {
 
 		// Neither the same nor another good answer counts again.
 		assert_refused(answer, Refusal::AlreadyAnswered);
-		let other = signed(node, 3, &[asked.clone()], vec![honest(&asked)]);
+		let other = signed(node, 3, std::slice::from_ref(&asked), vec![honest(&asked)]);
 		assert_refused(other, Refusal::AlreadyAnswered);
 		assert_eq!(World::outcomes(node), (1, 0));
 	});
@@ -151,19 +156,19 @@ fn answers_by_others_and_for_others() {
 		let shown = || vec![honest(&asked)];
 		// Another node says it was asked.
 		assert_refused(
-			signed(other, 0, &[asked.clone()], shown()),
+			signed(other, 0, std::slice::from_ref(&asked), shown()),
 			Refusal::OtherNode,
 		);
 		// Another node signs for the one asked.
-		let mut stolen = signed(other, 0, &[asked.clone()], shown());
+		let mut stolen = signed(other, 0, std::slice::from_ref(&asked), shown());
 		stolen.node = asked.node;
 		assert_refused(stolen, Refusal::Signature);
 		// A good answer copied into the node's other places in the pool.
-		let mut copied = answer_to(&[asked.clone()]);
+		let mut copied = answer_to(std::slice::from_ref(&asked));
 		copied.place = 1;
 		assert_refused(copied, Refusal::Signature);
 		// A node nobody knows any more.
-		let answer = answer_to(&[asked.clone()]);
+		let answer = answer_to(std::slice::from_ref(&asked));
 		World::with(|world| world.nodes.remove(&asked.node));
 		assert_refused(answer, Refusal::UnknownNode);
 	});
@@ -196,7 +201,7 @@ fn answers_of_other_chains_blocks_and_times() {
 		reorganised.seed[0] ^= 1;
 		assert_refused(answer_to(&[reorganised]), Refusal::Signature);
 		// Signed for another chain.
-		let answer = answer_to(&[asked.clone()]);
+		let answer = answer_to(std::slice::from_ref(&asked));
 		frame_system::BlockHash::<Test>::insert(0, sp_core::H256([8; 32]));
 		assert_refused(answer.clone(), Refusal::Signature);
 		frame_system::BlockHash::<Test>::remove(0);
@@ -218,8 +223,8 @@ fn malformed_answers() {
 	ExtBuilder::default().build_and_execute(|| {
 		let asked = draw_of_many_chunks();
 		let node = asked.node;
-		let one = [asked.clone()];
-		let with = |place, shown: Vec<Vec<Shown>>| signed(node, place, &one, shown);
+		let one = std::slice::from_ref(&asked);
+		let with = |place, shown: Vec<Vec<Shown>>| signed(node, place, one, shown);
 		assert_refused(with(8, vec![honest(&asked)]), Refusal::Place);
 		assert_refused(signed(node, 0, &[], vec![]), Refusal::Empty);
 		let twice = signed(
@@ -248,7 +253,7 @@ fn malformed_answers() {
 
 fn answer_from(asked: &AskedOf, proof: Vec<u8>) -> Answer {
 	let shown = vec![vec![Shown::Bytes(proof.try_into().unwrap())]];
-	signed(asked.node, 0, &[asked.clone()], shown)
+	signed(asked.node, 0, std::slice::from_ref(asked), shown)
 }
 
 #[test]
@@ -277,7 +282,12 @@ fn pools_keep_one_answer_for_each_draw_and_place() {
 	ExtBuilder::default().build_and_execute(|| {
 		let asked = draw_of_many_chunks();
 		let tags = |place| {
-			let answer = signed(asked.node, place, &[asked.clone()], vec![honest(&asked)]);
+			let answer = signed(
+				asked.node,
+				place,
+				std::slice::from_ref(&asked),
+				vec![honest(&asked)],
+			);
 			validate(&answer).unwrap().provides
 		};
 		let (first, second) = (tags(0), tags(1));
@@ -335,9 +345,9 @@ fn four_chunks_of_one_group() {
 		// Bytes of one chunk have one proof.
 		let last = shown.iter().rposition(|other| *other != shown[0]).unwrap();
 		shown.swap(0, last);
-		let swapped = signed(asked.node, 0, &[asked.clone()], vec![shown]);
+		let swapped = signed(asked.node, 0, std::slice::from_ref(&asked), vec![shown]);
 		assert!(Audits::check_answer(&swapped).is_err());
-		submit(answer_to(&[asked.clone()])).unwrap();
+		submit(answer_to(std::slice::from_ref(&asked))).unwrap();
 		assert_eq!(World::outcomes(asked.node), (1, 0));
 	});
 }
@@ -350,7 +360,7 @@ fn a_released_stripe_is_shown_without_bytes() {
 		let shown = |entry: &arion_storage_proof::EntryProof| {
 			vec![vec![Shown::Released(entry.encode().try_into().unwrap())]]
 		};
-		let answer = signed(asked.node, 0, &[asked.clone()], shown(&entry));
+		let answer = signed(asked.node, 0, std::slice::from_ref(&asked), shown(&entry));
 		assert_refused(answer.clone(), Refusal::NotReleased);
 
 		let elsewhere = World::with(|world| {
@@ -365,11 +375,16 @@ fn a_released_stripe_is_shown_without_bytes() {
 			other
 		});
 		// Another stripe's release, or the right numbers over a forged entry.
-		let other = signed(asked.node, 0, &[asked.clone()], shown(&elsewhere));
+		let other = signed(
+			asked.node,
+			0,
+			std::slice::from_ref(&asked),
+			shown(&elsewhere),
+		);
 		assert_refused(other, Refusal::WrongPlace);
 		let mut forged = entry.clone();
 		forged.entry.owner[0] ^= 1;
-		let forged = signed(asked.node, 0, &[asked.clone()], shown(&forged));
+		let forged = signed(asked.node, 0, std::slice::from_ref(&asked), shown(&forged));
 		assert_refused(forged, Refusal::WrongRoot);
 
 		submit(answer).unwrap();
@@ -383,7 +398,7 @@ fn a_released_stripe_is_shown_without_bytes() {
 fn a_ledger_that_grew_wants_a_new_proof_of_the_same_byte() {
 	ExtBuilder::default().build_and_execute(|| {
 		let asked = draw_of_many_chunks();
-		let old = answer_to(&[asked.clone()]);
+		let old = answer_to(std::slice::from_ref(&asked));
 		World::with(|world| {
 			let group = world.groups.get_mut(&asked.pg).unwrap();
 			group.append(77, &[640, 128]);
@@ -404,7 +419,13 @@ fn grinding_the_answer_changes_nothing() {
 		let after = |place: u8| {
 			let root = frame_support::storage::with_transaction(|| {
 				let shown = vec![honest(&asked)];
-				submit(signed(asked.node, place, &[asked.clone()], shown)).unwrap();
+				submit(signed(
+					asked.node,
+					place,
+					std::slice::from_ref(&asked),
+					shown,
+				))
+				.unwrap();
 				let block = next_block_with(Some([5; 32]));
 				let rolled = crate::Randomness::<Test>::get(block).unwrap();
 				let outcome = (rolled, drawn(block));
