@@ -144,6 +144,13 @@ pub trait Liveness {
 	/// Beats seen in the last 30 days, and those that were due in windows that count. `None` for a
 	/// node not yet judged.
 	fn uptime(node: NodeIndex) -> Option<(u32, u32)>;
+	/// The uptimes of the 256 nodes from `page` * 256 on.
+	fn uptimes(page: u32) -> Vec<Option<(u32, u32)>> {
+		let first = page.saturating_mul(PAGE_NODES);
+		(first..first.saturating_add(PAGE_NODES))
+			.map(Self::uptime)
+			.collect()
+	}
 	/// Whether a node is silent so long that others shall get its data.
 	fn is_out(_: NodeIndex) -> bool {
 		false
@@ -186,7 +193,8 @@ impl AuditOutcomes for () {
 pub trait NodeScores {
 	/// A node's score, 2^30 for the full one. `None` where nodes are not scored.
 	fn score(node: NodeIndex) -> Option<u32>;
-	/// Changes whenever scores were fixed anew or a node's score became 0.
+	/// Changes whenever scores were fixed anew. A node that is jailed in between has the score 0 at
+	/// once; that shows in the registry's revision.
 	fn revision() -> u64 {
 		0
 	}

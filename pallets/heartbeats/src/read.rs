@@ -62,6 +62,14 @@ impl<T: Config> Liveness for Pallet<T> {
 		Self::standing_of(node).1
 	}
 
+	fn uptimes(page: Page) -> Vec<Option<(u32, u32)>> {
+		let nodes = Pages::<T>::get(page).unwrap_or_default().nodes;
+		nodes
+			.into_iter()
+			.map(|node| node.and_then(|node| (node.due > 0).then_some((node.seen, node.due))))
+			.collect()
+	}
+
 	fn is_out(node: NodeIndex) -> bool {
 		Self::node_state(node).is_some_and(|state| state.out)
 	}

@@ -20,6 +20,7 @@ fn down() {
 	pass(1, &[6, 6, 6]);
 	pass(2, &[0, 6, 6]);
 	pass(3, &[0, 6, 6]);
+	System::reset_events();
 	assert!(matches!(
 		Heartbeats::liveness(0),
 		LivenessState::Down { .. }

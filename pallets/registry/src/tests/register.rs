@@ -73,6 +73,43 @@ fn views_page_through_the_nodes_in_ascending_order() {
 }
 
 #[test]
+fn pages_of_256_numbers_are_read_from_the_bits() {
+	/// The seam's own, slow way.
+	struct Listed;
+	impl NodeRegistry for Listed {
+		fn node(index: u32) -> Option<hippius_primitives::registration::NodeRecord> {
+			<Registry as NodeRegistry>::node(index)
+		}
+		fn nodes_from(
+			from: u32,
+			limit: u32,
+		) -> Vec<hippius_primitives::registration::NodeRecord> {
+			<Registry as NodeRegistry>::nodes_from(from, limit)
+		}
+		fn revision() -> u64 {
+			0
+		}
+	}
+	ExtBuilder::default().build_and_execute(|| {
+		assert_eq!(<Registry as NodeRegistry>::end(), 0);
+		for (seed, next) in [(10, 0), (11, 300), (12, 700), (13, 1_023), (14, 1_100)] {
+			crate::NextNodeIndex::<Test>::put(next);
+			register(&account(1 + seed % 3), seed);
+		}
+		for page in (0..6).chain([u32::MAX / 256, u32::MAX]) {
+			assert_eq!(
+				<Registry as NodeRegistry>::live(page),
+				Listed::live(page),
+				"page {page}"
+			);
+		}
+		assert_eq!(<Registry as NodeRegistry>::end(), Listed::end());
+		assert_eq!(<Registry as NodeRegistry>::count(), 5);
+		assert_eq!(Listed::count(), 5);
+	});
+}
+
+#[test]
 fn listing_crosses_pages_and_gaps() {
 	ExtBuilder::default().build_and_execute(|| {
 		register(&account(1), 10);
