@@ -1,19 +1,23 @@
 //! From the registry's nodes to the next epoch.
 
 use crate::{
-	build, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob, MapHash,
-	NextBucketId, Pallet, Placement, PlacementConfig, Reweight, ReweightRevision, SkipReason,
-	Totals, WeightInfo, KEPT_EPOCHS, LOG_TARGET,
+	build, health::Health, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob,
+	MapHash, NextBucketId, Pallet, Placement, PlacementConfig, ReweightRevision, SkipReason, Totals,
+	WeightInfo, KEPT_EPOCHS, LOG_TARGET,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket, WEIGHT_ONE};
+use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket};
 use codec::Encode;
 use core::cmp::Reverse;
 use frame_support::{traits::Get, weights::Weight, BoundedVec};
 use frame_system::pallet_prelude::BlockNumberFor;
-use hippius_primitives::{registration::NodeRecord, traits::NodeRegistry, Epoch, NodeIndex};
+use hippius_primitives::{
+	registration::NodeRecord,
+	traits::{Liveness, NodeRegistry, NodeScores},
+	Epoch, NodeIndex,
+};
 use sp_core::H256;
-use sp_runtime::traits::Zero;
+use sp_runtime::traits::{UniqueSaturatedInto, Zero};
 
 /// Nodes read from the registry at one time.
 const PAGE: u32 = 256;
@@ -30,14 +34,19 @@ impl<T: Config> Pallet<T> {
 		let inputs = Inputs {
 			registry: T::Registry::revision(),
 			reweights: ReweightRevision::<T>::get(),
+			scores: T::Scores::revision(),
+			outs: T::Liveness::out_revision(),
 		};
-		if inputs == LastInputs::<T>::get() {
+		let last = LastInputs::<T>::get();
+		if inputs == last {
 			return T::WeightInfo::unchanged_epoch();
 		}
+		let by_health = (inputs.registry, inputs.reweights) == (last.registry, last.reweights);
 		LastInputs::<T>::put(inputs);
 		let nodes = Self::registered();
 		let (read, first_id) = (nodes.len() as u32, NextBucketId::<T>::get());
-		if let Err(reason) = Self::start_epoch(&config, nodes) {
+		let now = now.unique_saturated_into();
+		if let Err(reason) = Self::start_epoch(&config, nodes, now, by_health) {
 			Self::deposit_event(Event::EpochSkipped { reason });
 		}
 		// Ids go down.
@@ -62,8 +71,14 @@ impl<T: Config> Pallet<T> {
 		nodes
 	}
 
-	/// Builds and publishes the next map.
-	fn start_epoch(config: &PlacementConfig, nodes: Vec<NodeRecord>) -> Result<(), SkipReason> {
+	/// Builds and publishes the next map. One that only could differ by the nodes' health is published
+	/// only if it does.
+	fn start_epoch(
+		config: &PlacementConfig,
+		nodes: Vec<NodeRecord>,
+		now: u32,
+		by_health: bool,
+	) -> Result<(), SkipReason> {
 		let nodes = build::select(config, nodes);
 		let needed = u32::from(config.per_zone);
 		let short = build::domains(config, &nodes)
@@ -79,18 +94,35 @@ impl<T: Config> Pallet<T> {
 		let epoch = CurrentEpoch::<T>::get()
 			.checked_add(1)
 			.ok_or(SkipReason::EpochsExhausted)?;
+		let health = Self::health(&nodes, now, config.growth_blocks);
 		let map = ClusterMap {
 			epoch,
 			pg_num: config.pg_num,
 			pool: config.pool,
 			rule: config.rule(),
-			zones: Self::hierarchy(&nodes)?,
+			zones: Self::hierarchy(&nodes, &health)?,
 		};
 		if let Err(error) = map.validate() {
 			log::error!(target: LOG_TARGET, "the map of epoch {epoch} is not valid: {error}");
 			return Err(SkipReason::InvalidMap);
 		}
-		Self::publish(epoch, &map, nodes.len() as u32)
+		if !(by_health && Self::is_current(&map)) {
+			Self::publish(epoch, &map, nodes.len() as u32)?;
+		}
+		Self::remember(health);
+		Ok(())
+	}
+
+	/// Whether the current map is the same but for its epoch.
+	fn is_current(map: &ClusterMap) -> bool {
+		let current = MapBlob::<T>::get(CurrentEpoch::<T>::get())
+			.and_then(|blob| ClusterMap::decode_checked(&blob).ok());
+		current.is_some_and(|current| {
+			ClusterMap {
+				epoch: map.epoch,
+				..current
+			} == *map
+		})
 	}
 
 	/// Stores the map as the newest and drops the one that is now too old.
@@ -114,7 +146,7 @@ impl<T: Config> Pallet<T> {
 
 	/// The nodes under their zones, families and hosts. Buckets stand in the order in which their
 	/// ids were given out, nodes by number, so that what is new comes last.
-	fn hierarchy(nodes: &[NodeRecord]) -> Result<Vec<ZoneBucket>, SkipReason> {
+	fn hierarchy(nodes: &[NodeRecord], health: &Health) -> Result<Vec<ZoneBucket>, SkipReason> {
 		type Hosts<'a> = BTreeMap<&'a [u8], Vec<MapNode>>;
 		let mut zones: BTreeMap<u8, Vec<([u8; 32], Hosts<'_>)>> = BTreeMap::new();
 		let mut places: BTreeMap<(u8, [u8; 32]), usize> = BTreeMap::new();
@@ -131,8 +163,8 @@ impl<T: Config> Pallet<T> {
 			};
 			hosts.entry(&node.params.host).or_default().push(MapNode {
 				index: node.index,
-				weight: build::node_weight(node.params.capacity, T::MaxNodes::get()),
-				reweight: Reweight::<T>::get(node.index).unwrap_or(WEIGHT_ONE),
+				weight: health.weight(node.index),
+				reweight: Self::reweight_of(health, node.index),
 			});
 		}
 		zones

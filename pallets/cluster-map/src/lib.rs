@@ -11,6 +11,7 @@ pub use weights::WeightInfo;
 
 mod build;
 mod epochs;
+mod health;
 mod ids;
 pub mod offchain;
 mod read;
@@ -39,9 +40,10 @@ pub mod pallet {
 	use frame_system::pallet_prelude::*;
 	use hippius_primitives::{
 		registration::MAX_HOST_LEN,
-		traits::{ClusterMaps, NodeRegistry},
+		traits::{ClusterMaps, Liveness, NodeRegistry, NodeScores},
 		Epoch, NodeIndex,
 	};
+	use hippius_score::placement::Growth;
 	use sp_core::H256;
 
 	/// The layout of this pallet's storage.
@@ -65,6 +67,12 @@ pub mod pallet {
 	pub trait Config: frame_system::Config {
 		/// Where the nodes come from.
 		type Registry: NodeRegistry;
+
+		/// What nodes are worth; `()` weighs them by their capacity alone.
+		type Scores: NodeScores;
+
+		/// Who is gone for so long that others shall get its data.
+		type Liveness: Liveness;
 
 		/// Who sets reweights.
 		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
@@ -133,6 +141,15 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type LastInputs<T> = StorageValue<_, Inputs, ValueQuery>;
 
+	/// The weights of the current map that depend on scores, and where their growth is counted from.
+	#[pallet::storage]
+	pub type WeightHistory<T: Config> =
+		StorageValue<_, BoundedVec<(NodeIndex, Growth), T::MaxNodes>, ValueQuery>;
+
+	/// Nodes that are out of the current map by their health, ascending.
+	#[pallet::storage]
+	pub type TakenOut<T: Config> = StorageValue<_, BoundedVec<NodeIndex, T::MaxNodes>, ValueQuery>;
+
 	/// How placement works from block 0 on.
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -192,6 +209,14 @@ pub mod pallet {
 			node: NodeIndex,
 			/// Its share of the placement groups (16.16, 1.0 = all).
 			weight: u32,
+		},
+		/// So many nodes seem to be gone or worthless that not all were taken out.
+		#[codec(index = 3)]
+		OutageSuspected {
+			/// Nodes that should be out.
+			wanted: u32,
+			/// Nodes that are.
+			out: u32,
 		},
 	}
 

@@ -7,12 +7,15 @@ use frame_support::{derive_impl, parameter_types, traits::Hooks, weights::Weight
 use frame_system::EnsureRoot;
 use hippius_primitives::{
 	registration::{NodeParams, NodeRecord, NodeStatus},
-	traits::NodeRegistry,
+	traits::{Liveness, LivenessState, NodeRegistry, NodeScores},
 	NodeAddress, NodeIndex, NodeKey,
 };
 use sp_core::H256;
 use sp_runtime::BuildStorage;
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+	cell::RefCell,
+	collections::{BTreeMap, BTreeSet},
+};
 
 type Block = frame_system::mocking::MockBlock<Test>;
 
@@ -49,6 +52,8 @@ parameter_types! {
 
 impl crate::Config for Test {
 	type Registry = Nodes;
+	type Scores = Doctor;
+	type Liveness = Doctor;
 	type AdminOrigin = EnsureRoot<u64>;
 	type MaxNodes = MaxNodes;
 	type MaxMapLen = MaxMapLen;
@@ -107,6 +112,66 @@ impl NodeRegistry for Nodes {
 	}
 }
 
+/// Scores and liveness that tests set by hand; without, nodes are not scored.
+#[derive(Default)]
+pub struct Doctor {
+	pub(crate) scores: Option<BTreeMap<NodeIndex, u32>>,
+	pub(crate) outs: BTreeSet<NodeIndex>,
+	revision: u64,
+}
+
+thread_local! {
+	static DOCTOR: RefCell<Doctor> = RefCell::default();
+}
+
+impl Doctor {
+	pub(crate) fn change(change: impl FnOnce(&mut Self)) {
+		DOCTOR.with_borrow_mut(|doctor| {
+			change(doctor);
+			doctor.revision += 1;
+		});
+	}
+
+	/// Gives the nodes 0 to 29 this score.
+	pub(crate) fn score_all(score: u32) {
+		Self::change(|doctor| doctor.scores = Some((0..30).map(|node| (node, score)).collect()));
+	}
+
+	pub(crate) fn score_of(node: NodeIndex, score: u32) {
+		Self::change(|doctor| {
+			doctor.scores.get_or_insert_default().insert(node, score);
+		});
+	}
+}
+
+impl NodeScores for Doctor {
+	fn score(node: NodeIndex) -> Option<u32> {
+		DOCTOR.with_borrow(|doctor| doctor.scores.as_ref()?.get(&node).copied())
+	}
+
+	fn revision() -> u64 {
+		DOCTOR.with_borrow(|doctor| doctor.revision)
+	}
+}
+
+impl Liveness for Doctor {
+	fn liveness(_: NodeIndex) -> LivenessState {
+		LivenessState::Unknown
+	}
+
+	fn uptime(_: NodeIndex) -> Option<(u32, u32)> {
+		None
+	}
+
+	fn is_out(node: NodeIndex) -> bool {
+		DOCTOR.with_borrow(|doctor| doctor.outs.contains(&node))
+	}
+
+	fn out_revision() -> u64 {
+		DOCTOR.with_borrow(|doctor| doctor.revision)
+	}
+}
+
 pub(crate) const GENESIS: [u8; 32] = [7; 32];
 pub(crate) const EPOCH_BLOCKS: u64 = 10;
 
@@ -148,6 +213,7 @@ impl Default for ExtBuilder {
 				failure_domain: FailureDomain::Host,
 				pg_num: 64,
 				epoch_blocks: EPOCH_BLOCKS as u32,
+				growth_blocks: 4 * EPOCH_BLOCKS as u32,
 				..Default::default()
 			},
 		}
@@ -162,6 +228,7 @@ impl ExtBuilder {
 
 	pub(crate) fn build(self) -> sp_io::TestExternalities {
 		NODES.with_borrow_mut(|state| *state = Default::default());
+		DOCTOR.with_borrow_mut(|doctor| *doctor = Default::default());
 		let mut storage = frame_system::GenesisConfig::<Test>::default()
 			.build_storage()
 			.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
 	build::FAMILY_SHARES, Config, CurrentEpoch, FamilyBucketId, HostBucketId, MapBlob, MapHash,
-	NextBucketId, Pallet, Reweight, Totals, ZoneBucketId, KEPT_EPOCHS,
+	NextBucketId, Pallet, Reweight, TakenOut, Totals, WeightHistory, ZoneBucketId, KEPT_EPOCHS,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use arion_crush::{ClusterMap, FailureDomain, WEIGHT_ONE};
@@ -22,6 +22,8 @@ impl<T: Config> Pallet<T> {
 	///   domains).
 	/// * The totals are the current map's.
 	/// * A stored reweight is below 1.0.
+	/// * Who is out by its health has the reweight 0 in the current map, at most a quarter of its
+	///   nodes are; a weight that depends on a score has a history.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		Self::try_state_epochs()?;
 		Self::try_state_ids()?;
@@ -30,6 +32,30 @@ impl<T: Config> Pallet<T> {
 			Reweight::<T>::iter_values().all(|weight| weight < WEIGHT_ONE),
 			"a reweight of 1.0 or more is stored"
 		);
+		Self::try_state_health()
+	}
+
+	fn try_state_health() -> Result<(), TryRuntimeError> {
+		let Some(blob) = MapBlob::<T>::get(CurrentEpoch::<T>::get()) else {
+			return Ok(());
+		};
+		let map = ClusterMap::decode_checked(&blob).map_err(|_| "the map is not valid")?;
+		let nodes: BTreeMap<_, _> = map.nodes().map(|node| (node.index, *node)).collect();
+		let out = TakenOut::<T>::get();
+		ensure!(out.len() <= nodes.len() / 4, "too many nodes are out");
+		for index in out {
+			ensure!(
+				nodes.get(&index).is_some_and(|node| node.reweight == 0),
+				"a node that is out, but in the map"
+			);
+		}
+		for (index, growth) in WeightHistory::<T>::get() {
+			let node = nodes.get(&index).ok_or("a weight of no node")?;
+			ensure!(
+				node.weight <= growth.weight && growth.weight > 0,
+				"a weight that did not grow"
+			);
+		}
 		Ok(())
 	}
 

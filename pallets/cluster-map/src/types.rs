@@ -42,6 +42,8 @@ pub struct PlacementConfig {
 	pub max_draws: u32,
 	/// A map may change every this many blocks.
 	pub epoch_blocks: u32,
+	/// Blocks in which a node's weight may at most double.
+	pub growth_blocks: u32,
 }
 
 /// Gives [`FailureDomain`] its names in a chain specification.
@@ -65,6 +67,7 @@ impl Default for PlacementConfig {
 			chooseleaf_tries: 5,
 			max_draws: 20_000,
 			epoch_blocks: 600,
+			growth_blocks: 14_400,
 		}
 	}
 }
@@ -92,6 +95,9 @@ impl PlacementConfig {
 		if self.epoch_blocks == 0 {
 			return Err("an epoch needs at least one block".into());
 		}
+		if self.growth_blocks == 0 {
+			return Err("weights need at least one block to grow".into());
+		}
 		let zones = (0..self.zones)
 			.map(|zone| ZoneBucket {
 				zone,
@@ -117,6 +123,10 @@ pub struct Inputs {
 	pub registry: u64,
 	/// Revision of the reweights.
 	pub reweights: u64,
+	/// Revision of the scores.
+	pub scores: u64,
+	/// Revision of who is out.
+	pub outs: u64,
 }
 
 /// Why an epoch was skipped.

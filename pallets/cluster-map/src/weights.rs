@@ -16,7 +16,7 @@ const TRIE_PATH: u64 = 3_000;
 /// Decoding, checking and encoding around a step, in picoseconds.
 const BASE: u64 = 20_000_000;
 /// Selecting, weighing, placing, validating and encoding one node of a map, in picoseconds.
-const PER_NODE: u64 = 40_000_000;
+const PER_NODE: u64 = 100_000_000;
 /// Greatest encoded length of what is read for one node, rounded up.
 const NODE: u64 = 1_024;
 
@@ -48,17 +48,18 @@ fn no_epoch(db: RuntimeDbWeight) -> Weight {
 }
 
 fn unchanged_epoch(db: RuntimeDbWeight) -> Weight {
-	// Reads: Config, the registry's revision, ReweightRevision, LastInputs.
-	bound(db, BASE, 4, 0, 0)
+	// Reads: Config, the revisions of registry, reweights, scores and outs, LastInputs.
+	bound(db, BASE, 6, 0, 0)
 }
 
 fn build_epoch(db: RuntimeDbWeight, nodes: u32, ids: u32) -> Weight {
 	// Besides those of an unchanged epoch. Reads: CurrentEpoch, the registry's counter and pages of
-	// numbers, zone ids. Writes: LastInputs, MapHash, MapBlob twice, CurrentEpoch,
-	// Totals, events.
-	let fixed = bound(db, BASE, 32, 7, 0);
-	// Reads: the node, its reweight, its family's and its host's bucket id.
-	let per_node = bound(db, PER_NODE, 4, 0, NODE);
+	// numbers, zone ids, the current map, WeightHistory, TakenOut. Writes: LastInputs, MapHash, MapBlob
+	// twice, CurrentEpoch, Totals, WeightHistory, TakenOut, events.
+	let fixed = bound(db, BASE, 35, 10, 0);
+	// Reads: the node, its reweight, its family's and its host's bucket id, its score's page, what
+	// stands behind it (three), its heartbeats' page.
+	let per_node = bound(db, PER_NODE, 9, 0, NODE);
 	// Reads and writes: the next id. Writes: the new one.
 	let per_id = bound(db, 0, 1, 2, 0);
 	unchanged_epoch(db)

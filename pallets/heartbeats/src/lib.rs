@@ -157,7 +157,7 @@ pub mod pallet {
 			if let Err(reason) = self.heartbeat.check() {
 				panic!("the heartbeats' genesis configuration is not valid: {reason}");
 			}
-			Settings::<T>::put(&self.heartbeat);
+			Settings::<T>::put(self.heartbeat);
 		}
 	}
 

@@ -28,7 +28,7 @@ impl<T: Config> Pallet<T> {
 			return weight;
 		};
 		let now: u32 = now.unique_saturated_into();
-		if now % config.window_blocks == 0 {
+		if now.is_multiple_of(config.window_blocks) {
 			weight.saturating_accrue(Self::open_window(&config, config.window_of(now)));
 		}
 		for _ in 0..T::PagesPerBlock::get() {

@@ -157,6 +157,10 @@ fn a_placement_that_cannot_work_is_named() {
 		},
 		PlacementConfig {
 			epoch_blocks: 0,
+			..good.clone()
+		},
+		PlacementConfig {
+			growth_blocks: 0,
 			..good
 		},
 	];

@@ -338,7 +338,8 @@ fn the_placement_reads_from_a_chain_specification() {
 	let text = r#"{
 		"placement": {
 			"zones": 3, "perZone": 10, "failureDomain": "host", "pgNum": 32, "pool": 2,
-			"chooseTries": 50, "chooseleafTries": 5, "maxDraws": 1000, "epochBlocks": 10
+			"chooseTries": 50, "chooseleafTries": 5, "maxDraws": 1000, "epochBlocks": 10,
+			"growthBlocks": 40
 		}
 	}"#;
 	let config: crate::GenesisConfig<Test> = serde_json::from_str(text).unwrap();

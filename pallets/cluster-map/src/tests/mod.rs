@@ -2,4 +2,5 @@
 
 mod build;
 mod epochs;
+mod health;
 mod offchain;

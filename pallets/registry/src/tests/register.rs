@@ -80,10 +80,7 @@ fn pages_of_256_numbers_are_read_from_the_bits() {
 		fn node(index: u32) -> Option<hippius_primitives::registration::NodeRecord> {
 			<Registry as NodeRegistry>::node(index)
 		}
-		fn nodes_from(
-			from: u32,
-			limit: u32,
-		) -> Vec<hippius_primitives::registration::NodeRecord> {
+		fn nodes_from(from: u32, limit: u32) -> Vec<hippius_primitives::registration::NodeRecord> {
 			<Registry as NodeRegistry>::nodes_from(from, limit)
 		}
 		fn revision() -> u64 {
