@@ -29,6 +29,9 @@ pub struct ChainClient {
 	pub(crate) rpc: LegacyRpcMethods<RpcConfigFor<Config>>,
 	pub(crate) raw: RpcClient,
 	url: Arc<str>,
+	/// Held from the choice of a number for a transaction until the pool has it, so that
+	/// transactions submitted at the same time get different ones.
+	pub(crate) numbering: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for ChainClient {
@@ -61,6 +64,7 @@ impl ChainClient {
 			rpc: LegacyRpcMethods::new(rpc.clone()),
 			raw: rpc,
 			url: url.into(),
+			numbering: Arc::default(),
 		};
 		contract::check(&client.at(At::Best).await?.metadata())?;
 		Ok(client)

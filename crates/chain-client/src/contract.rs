@@ -54,6 +54,13 @@ pub mod call {
 		name: "claim_exit",
 		closed: true,
 	};
+	/// `append(pg: Pg, epoch: Epoch, batch: Batch, owners: Vec<OwnerShare>, receipts:
+	/// Vec<CompactReceipt>)`.
+	pub const APPEND: Call = Call {
+		pallet: "PlacementGroups",
+		name: "append",
+		closed: true,
+	};
 	/// `transfer_keep_alive(dest: MultiAddress, value: Compact<u128>)`.
 	pub const TRANSFER: Call = Call {
 		pallet: "Balances",
@@ -67,13 +74,14 @@ pub mod call {
 		closed: false,
 	};
 	/// All of them.
-	pub const ALL: [&Call; 8] = [
+	pub const ALL: [&Call; 9] = [
 		&REGISTER_NODE,
 		&UPDATE_NODE,
 		&ANNOUNCE_KEY,
 		&ACTIVATE_KEY,
 		&START_EXIT,
 		&CLAIM_EXIT,
+		&APPEND,
 		&TRANSFER,
 		&BATCH_ALL,
 	];
@@ -174,8 +182,14 @@ pub mod runtime_api {
 		method: "nodes_from",
 		name: "PlacementGroupsApi_nodes_from",
 	};
+	/// `ledger(pg: Pg) -> Option<LedgerState>`, which is [`crate::LedgerState`].
+	pub const LEDGER: Function = Function {
+		api: "PlacementGroupsApi",
+		method: "ledger",
+		name: "PlacementGroupsApi_ledger",
+	};
 	/// All of them.
-	pub const ALL: [&Function; 2] = [&CLUSTER_MAP, &NODES_FROM];
+	pub const ALL: [&Function; 3] = [&CLUSTER_MAP, &NODES_FROM, &LEDGER];
 }
 
 /// Compares every item above in the node's metadata with the committed one.
@@ -241,9 +255,14 @@ fn same(
 mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
-	use crate::{node, sign_registration, submit, NodeDetails};
+	use crate::{ledger, node, sign_registration, submit, Append, NodeDetails};
+	use arion_storage_proof::Batch;
 	use codec::Encode;
-	use hippius_primitives::{registration::NodeParams, NodeAddress, NodeKey, RelayAddress};
+	use hippius_primitives::{
+		ledger::{CompactReceipt, Held, OwnerShare},
+		registration::NodeParams,
+		NodeAddress, NodeKey, RelayAddress,
+	};
 	use subxt::{
 		client::OfflineClient, config::substrate::SubstrateConfig,
 		ext::scale_value::scale::decode_as_type,
@@ -301,6 +320,28 @@ mod tests {
 		let at = OfflineClient::new_with_config(config)
 			.at_block(1u64)
 			.unwrap();
+		let receipt = |held| CompactReceipt {
+			node: 7,
+			pg: 5,
+			epoch: 6,
+			root: [1; 4],
+			held,
+			signature: [2; 64],
+		};
+		let append = Append {
+			pg: 5,
+			epoch: 6,
+			batch: Batch {
+				root: [1; 32],
+				bytes: 640,
+				stripes: 9,
+			},
+			owners: vec![OwnerShare {
+				owner: [3; 32],
+				bytes: 640,
+			}],
+			receipts: vec![receipt(Held::All), receipt(Held::Some(vec![1, 1]))],
+		};
 		let calls = [
 			(
 				&call::REGISTER_NODE,
@@ -336,6 +377,11 @@ mod tests {
 				&call::CLAIM_EXIT,
 				node::of_node(&call::CLAIM_EXIT, 8),
 				8u32.encode(),
+			),
+			(
+				&call::APPEND,
+				ledger::append(&append),
+				(5u32, 6u32, append.batch, &append.owners, &append.receipts).encode(),
 			),
 		];
 		for (item, payload, arguments) in calls {

@@ -68,6 +68,9 @@ pub enum ChainError {
 		/// The error's documentation.
 		docs: String,
 	},
+	/// The node did not take the transaction, so it will not be in any block.
+	#[error("the transaction was refused: {0}")]
+	NotSubmitted(Box<subxt::Error>),
 	/// The transaction pool refused or lost the transaction.
 	#[error("the transaction was not included: {0}")]
 	NotIncluded(String),
@@ -120,6 +123,20 @@ impl ChainError {
 			self,
 			Self::Closed | Self::Connect { .. } | Self::Request { .. }
 		)
+	}
+}
+
+/// What a failed submission means. An answer of the node is final; anything else may have happened
+/// after the node took the transaction.
+pub(crate) fn submission<E: Into<subxt::Error>>(action: &'static str) -> impl Fn(E) -> ChainError {
+	move |cause| {
+		let cause = cause.into();
+		// The RPC library hides its types in several layers; its text for an answer of the node has
+		// this in it.
+		match cause.to_string().contains("User error") {
+			true => ChainError::NotSubmitted(Box::new(cause)),
+			false => ChainError::request(action)(cause),
+		}
 	}
 }
 

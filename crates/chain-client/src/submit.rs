@@ -3,7 +3,7 @@
 use crate::{
 	client::{ChainClient, Config},
 	contract::call,
-	error::{request, ChainError},
+	error::{request, submission, ChainError},
 	view::{ChainView, Encoded},
 };
 use codec::{Compact, Encode};
@@ -120,6 +120,7 @@ impl ChainClient {
 	) -> Result<ChainView, ChainError> {
 		let action = "submitting a transaction";
 		let account = AccountId32(signer.public_key().0);
+		let numbering = self.numbering.lock().await;
 		// The pool's answer, which counts what is submitted but not yet in a block.
 		let nonce = self
 			.rpc
@@ -137,7 +138,8 @@ impl ChainClient {
 			.map_err(request(action))?
 			.sign_and_submit_then_watch(call, signer, params)
 			.await
-			.map_err(request(action))?;
+			.map_err(submission(action))?;
+		drop(numbering);
 		while let Some(status) = progress.next().await {
 			match status.map_err(request(action))? {
 				TransactionStatus::InBestBlock(place) if included == Included::InBlock => {

@@ -190,7 +190,7 @@ impl ChainView {
 	}
 
 	/// Calls a runtime API and decodes the answer, to its last byte.
-	async fn call<R: Decode>(
+	pub(crate) async fn call<R: Decode>(
 		&self,
 		function: &runtime_api::Function,
 		arguments: &[u8],

@@ -242,6 +242,10 @@ pub fn gateway_init(bins: &Bins, dir: &StateDir, gateway: &GatewayPlan, rpc: &st
 			rpc,
 			"--listen",
 			&format!("127.0.0.1:{}", gateway.http_port),
+			"--account-file",
+			&path(&gateway.account_file()),
+			"--append-after",
+			"20000",
 		]),
 		log: dir.log("gateway"),
 	}

@@ -3,7 +3,7 @@
 use crate::{
 	commands::{self, Bins},
 	error::{Context as _, Error, Result},
-	plan::{MinerPlan, Plan, BOOT_PEER},
+	plan::{self, MinerPlan, Plan, BOOT_PEER},
 	process::{stop_all, Running},
 	procfs::{marked, ProcessId},
 	rpc::{self, Rpc},
@@ -195,6 +195,9 @@ impl Network {
 	}
 
 	async fn init_daemons(&self) -> Result<()> {
+		let account = self.plan.gateway.account_file();
+		std::fs::write(&account, format!("{}\n", plan::GATEWAY_SURI))
+			.context(|| format!("write {}", account.display()))?;
 		let gateway = commands::gateway_init(
 			&self.bins,
 			&self.dir,

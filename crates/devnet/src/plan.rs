@@ -131,7 +131,15 @@ impl GatewayPlan {
 	pub fn token_file(&self) -> PathBuf {
 		self.base_path.join("http.token")
 	}
+
+	/// The file with the secret of the account that appends to the ledgers.
+	pub fn account_file(&self) -> PathBuf {
+		self.base_path.with_extension("account")
+	}
 }
+
+/// That account.
+pub const GATEWAY_SURI: &str = "//Ferdie";
 
 /// The relay.
 #[derive(Clone, Debug, PartialEq, Eq)]

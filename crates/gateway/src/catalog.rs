@@ -30,6 +30,12 @@ pub enum CatalogError {
 	/// An entry does not decode.
 	#[error("the catalog's entry of object {0} is damaged; use the object's link")]
 	Damaged(ObjectId),
+	/// An entry of the queue for the chain does not decode.
+	#[error("the catalog's queue of stripes for the chain is damaged")]
+	DamagedQueue,
+	/// A stripe of the queue makes no batch.
+	#[error("the queue of stripes for the chain: {0}")]
+	Batch(arion_storage_proof::ProofError),
 }
 
 /// What is kept of an object.
@@ -62,7 +68,7 @@ enum Stored {
 
 /// The file `catalog.redb`, readable by its owner only since it holds keys. Its calls block.
 pub struct Catalog {
-	database: Database,
+	pub(crate) database: Database,
 }
 
 impl Catalog {
@@ -83,6 +89,7 @@ impl Catalog {
 		let database = Database::builder().create_file(file).map_err(failed)?;
 		let write = database.begin_write().map_err(failed)?;
 		write.open_table(OBJECTS).map_err(failed)?;
+		Self::ledger_tables(&write)?;
 		write.commit().map_err(failed)?;
 		Ok(Self { database })
 	}
@@ -168,7 +175,7 @@ fn decode(id: ObjectId, mut bytes: &[u8]) -> Result<Entry, CatalogError> {
 	})
 }
 
-fn failed(cause: impl Into<redb::Error>) -> CatalogError {
+pub(crate) fn failed(cause: impl Into<redb::Error>) -> CatalogError {
 	CatalogError::Database(Box::new(cause.into()))
 }
 

@@ -1,6 +1,7 @@
 //! `config.toml`.
 
 use arion_object::MAX_ROOT_REFS;
+use hippius_primitives::receipt::MAX_RECEIPT_STRIPES;
 use serde::{Deserialize, Serialize};
 use std::{
 	net::SocketAddr,
@@ -25,6 +26,8 @@ pub struct Config {
 	pub put: PutConfig,
 	/// Fetching.
 	pub get: GetConfig,
+	/// Appending what was stored to the ledgers on chain.
+	pub ledger: LedgerConfig,
 }
 
 /// `[chain]`
@@ -167,6 +170,40 @@ impl Default for GetConfig {
 	}
 }
 
+/// `[ledger]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerConfig {
+	/// File whose first line is the secret of the account that pays for appending: a mnemonic
+	/// phrase, a `0x` seed or `//Alice`. Empty: nothing is appended, so what this gateway stores is
+	/// neither proved nor paid.
+	pub account_file: PathBuf,
+	/// A batch is made as soon as a placement group has so many stripes (1 to 1024).
+	pub max_stripes: u32,
+	/// A batch is made as soon as a stripe has waited so many milliseconds.
+	pub max_age_ms: u64,
+	/// A miner is waited for so many milliseconds for its receipt.
+	pub receipt_timeout_ms: u64,
+}
+
+impl Default for LedgerConfig {
+	fn default() -> Self {
+		Self {
+			account_file: PathBuf::new(),
+			max_stripes: 512,
+			max_age_ms: 600_000,
+			receipt_timeout_ms: 20_000,
+		}
+	}
+}
+
+impl LedgerConfig {
+	/// Whether what is stored is appended.
+	pub fn is_on(&self) -> bool {
+		!self.account_file.as_os_str().is_empty()
+	}
+}
+
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -237,6 +274,9 @@ impl Config {
 				return refuse(setting, &format!("must be from 1 to {most}"));
 			}
 		}
+		if !(1..=MAX_RECEIPT_STRIPES).contains(&self.ledger.max_stripes) {
+			return refuse("ledger.max_stripes", "must be from 1 to 1024");
+		}
 		if self.get.prefetch > 64 {
 			return refuse("get.prefetch", "must be at most 64");
 		}
@@ -251,6 +291,8 @@ impl Config {
 			("put.shard_timeout_ms", self.put.shard_timeout_ms),
 			("put.quorum_timeout_ms", self.put.quorum_timeout_ms),
 			("get.hedge_ms", self.get.hedge_ms),
+			("ledger.max_age_ms", self.ledger.max_age_ms),
+			("ledger.receipt_timeout_ms", self.ledger.receipt_timeout_ms),
 			("get.stripe_timeout_ms", self.get.stripe_timeout_ms),
 		];
 		if self.put.settle_ms > 86_400_000 {
@@ -319,6 +361,8 @@ mod tests {
 			("[get]\nprefetch = 65", "get.prefetch"),
 			("[get]\nhedge_ms = 0", "get.hedge_ms"),
 			("[get]\nhedge_percent = 201", "get.hedge_percent"),
+			("[ledger]\nmax_stripes = 1025", "ledger.max_stripes"),
+			("[ledger]\nmax_age_ms = 0", "ledger.max_age_ms"),
 			("[put]\nroot_refs = 0", "put.root_refs"),
 			("[grid]\navoid_ms = 99999999999", "grid.avoid_ms"),
 		] {

@@ -30,6 +30,8 @@ pub struct Gateway {
 	pub(crate) put: PutConfig,
 	pub(crate) prefetch: usize,
 	pub(crate) max_object: u64,
+	/// Whether stripes wait to be appended to the ledgers on chain.
+	pub(crate) ledger: bool,
 	/// Memory of shards on their way out, kept for the stripes after.
 	pub(crate) buffers: ShardBuffers,
 	/// One permit per shard on its way out; a stripe begins with 30.
@@ -110,6 +112,7 @@ impl Gateway {
 			put: config.put.clone(),
 			prefetch: config.get.prefetch,
 			max_object: config.http.max_object,
+			ledger: config.ledger.is_on(),
 			buffers: ShardBuffers::new(config.put.parallel_stripes * TOTAL_SHARDS),
 			put_memory: Arc::new(Semaphore::new(config.put.stripes_in_memory * TOTAL_SHARDS)),
 			get_memory: Arc::new(Semaphore::new(config.get.stripes_in_memory)),
@@ -204,7 +207,7 @@ impl Gateway {
 	}
 }
 
-async fn disk<T: Send + 'static>(
+pub(crate) async fn disk<T: Send + 'static>(
 	work: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
 ) -> Result<T, CatalogError> {
 	match finish(tokio::task::spawn_blocking(work).await) {

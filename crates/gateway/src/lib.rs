@@ -19,6 +19,7 @@ pub mod follow;
 mod gateway;
 mod get;
 pub mod http;
+pub mod ledger;
 pub mod maps;
 pub mod metrics;
 mod nat;

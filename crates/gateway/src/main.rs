@@ -56,6 +56,13 @@ struct Options {
 	/// Where users reach the gateway (setting http.listen); port 0 takes a free one.
 	#[arg(long, value_name = "ADDR:PORT")]
 	listen: Option<SocketAddr>,
+	/// File whose first line is the secret of the account that pays for appending what is stored
+	/// to the ledgers on chain (setting ledger.account_file).
+	#[arg(long, value_name = "FILE")]
+	account_file: Option<PathBuf>,
+	/// Milliseconds a stripe waits at most before it is appended (setting ledger.max_age_ms).
+	#[arg(long, value_name = "MS")]
+	append_after: Option<u64>,
 }
 
 impl Options {
@@ -65,6 +72,12 @@ impl Options {
 		}
 		if let Some(listen) = self.listen {
 			config.http.listen = listen;
+		}
+		if let Some(file) = &self.account_file {
+			config.ledger.account_file.clone_from(file);
+		}
+		if let Some(age) = self.append_after {
+			config.ledger.max_age_ms = age;
 		}
 	}
 }

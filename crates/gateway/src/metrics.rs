@@ -58,6 +58,10 @@ counters! {
 	wasted_bytes,
 	/// Stripes that had to be decoded because a data shard was missing.
 	stripes_decoded,
+	/// Batches of stripes that are on chain.
+	batches_appended,
+	/// Times that a batch could not be brought to the chain; it is tried again.
+	batches_failed,
 	/// Searches for shards that were not where the map says.
 	shard_searches,
 }

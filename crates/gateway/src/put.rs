@@ -1,16 +1,19 @@
 //! Storing an object.
 
 use crate::{
-	catalog::Entry,
+	catalog::{CatalogError, Entry},
+	cluster::ClusterError,
 	error::{Part, PutError},
-	gateway::Gateway,
+	gateway::{disk, Gateway},
 };
 use arion_object::{
 	encode_stripe_in, Cutter, EncodedStripe, Link, ManifestBuilder, ObjectId, ObjectKey,
 	PlainStripe, ShardBuffers, StripeError, StripeRef, StripeSealer, Suite,
 };
+use arion_storage_proof::{ShardLen, StripeEntry};
 use bytes::{Buf, Bytes};
 use futures_util::{stream, Stream, StreamExt, TryStreamExt};
+use hippius_primitives::coding::shard_len;
 use std::{
 	fmt::Display,
 	sync::Arc,
@@ -46,6 +49,13 @@ pub struct Stored {
 	pub stripes: u32,
 	/// Seconds since 1970.
 	pub created: u64,
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+	SystemTime::now()
+		.duration_since(SystemTime::UNIX_EPOCH)
+		.map_or(0, |since| since.as_secs())
 }
 
 /// Cuts a source.
@@ -124,9 +134,7 @@ impl Gateway {
 			id: ObjectId(root.id()),
 			key,
 		};
-		let created = SystemTime::now()
-			.duration_since(SystemTime::UNIX_EPOCH)
-			.map_or(0, |since| since.as_secs());
+		let created = now();
 		let name = (!label.name.is_empty()).then_some(label.name);
 		self.remember(
 			&link,
@@ -199,7 +207,31 @@ impl Gateway {
 			.await
 			.ok_or(PutError::Stopping)?
 			.map_err(|cause| PutError::Stripe { part, cause })?;
-		self.pusher.push(part, stripe, memory, tail).await
+		let reference = self.pusher.push(part, stripe, memory, tail).await?;
+		if self.ledger {
+			self.wait_for_ledger(&reference).await?;
+		}
+		Ok(reference)
+	}
+
+	/// Lets a stored stripe wait to be appended to its group's ledger. On disk with the object's
+	/// entry at the latest.
+	async fn wait_for_ledger(&self, reference: &StripeRef) -> Result<(), PutError> {
+		let epoch = reference.epoch;
+		let layout = self.cluster.layout(epoch).await?;
+		let layout = layout.ok_or(ClusterError::NoMap)?;
+		let stripe = reference.id();
+		let len = shard_len(usize::try_from(reference.len).unwrap_or(usize::MAX)).unwrap_or(0);
+		let entry = StripeEntry {
+			stripe,
+			// As in the permits.
+			owner: self.peers.grid().node_key().0,
+			shard_len: ShardLen::new(u64::try_from(len).unwrap_or(u64::MAX))
+				.map_err(CatalogError::Batch)?,
+		};
+		let (catalog, pg) = (self.catalog.clone(), layout.map().pg_of(&stripe));
+		let now = now();
+		Ok(disk(move || catalog.ledger_wait(pg, epoch, &entry, now)).await?)
 	}
 
 	async fn remember(&self, link: &Link, entry: Entry) -> Result<(), PutError> {

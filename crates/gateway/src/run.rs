@@ -7,10 +7,12 @@ use crate::{
 	follow::ChainCluster,
 	gateway::Gateway,
 	http,
+	ledger::{Appender, ChainLedger},
 	maps::{replace_file, MapStore},
 	nat,
 };
 use arion_grid::{Grid, GridConfig, GridError, Identity, IdentityError};
+use hippius_chain_client::{signer_from_suri, Keypair, SignerError};
 use std::{
 	future::{Future, IntoFuture},
 	io::{self, Write},
@@ -77,6 +79,14 @@ pub enum RunError {
 		/// Why.
 		cause: io::Error,
 	},
+	/// The account file holds no account.
+	#[error("{}: {cause}", path.display())]
+	Account {
+		/// The file.
+		path: PathBuf,
+		/// Why.
+		cause: SignerError,
+	},
 	/// The token file holds no token.
 	#[error("{} holds no token; `arion-gateway init` makes one", .0.display())]
 	Token(PathBuf),
@@ -121,6 +131,8 @@ pub struct Running {
 	cluster: Arc<ChainCluster>,
 	config: Config,
 	token: String,
+	/// Who pays for appending to the ledgers, if that is on.
+	signer: Option<Keypair>,
 	run_file: PathBuf,
 }
 
@@ -131,6 +143,13 @@ impl Running {
 		overrule(&mut config);
 		config.validate()?;
 		let token = read_token(&base.join(TOKEN_FILE))?;
+		let signer = match config.ledger.is_on() {
+			true => Some(read_account(&config.ledger.account_file)?),
+			false => {
+				tracing::warn!("no ledger.account_file: what is stored is not appended to the ledgers on chain");
+				None
+			}
+		};
 		let identity = Arc::new(Identity::load(&base.join(KEY_FILE))?);
 		let catalog = Catalog::open(&base.join(CATALOG_FILE))?;
 		let cluster = Arc::new(ChainCluster::open(MapStore::open(base.join(MAPS_FOLDER))?)?);
@@ -154,6 +173,7 @@ impl Running {
 			cluster,
 			config,
 			token,
+			signer,
 			run_file: base.join(RUN_FILE),
 		})
 	}
@@ -175,6 +195,7 @@ impl Running {
 			cluster,
 			config,
 			token,
+			signer,
 			run_file,
 		} = self;
 		let about = serde_json::json!({
@@ -194,6 +215,11 @@ impl Running {
 			tokio::spawn(cluster.follow(config.chain.url.clone(), stopping.clone()));
 		// Ends with the rest.
 		tokio::spawn(nat::watch(gateway.clone(), stopping.clone()));
+		let appending = signer.map(|signer| {
+			let chain = Arc::new(ChainLedger::new(config.chain.url.clone(), signer));
+			let appender = Appender::new(&gateway, chain, &config.ledger);
+			tokio::spawn(appender.run(stopping.clone()))
+		});
 		let router = http::router(gateway.clone(), &token, config.http.max_requests);
 		let graceful = axum::serve(listener, router)
 			.with_graceful_shutdown(stopping.clone().cancelled_owned())
@@ -215,6 +241,12 @@ impl Running {
 			tracing::warn!("running requests were cut off");
 			serving.abort();
 		}
+		if let Some(appending) = appending {
+			// Ends by the token; a crash of it is in the log.
+			if let Err(error) = appending.await {
+				tracing::error!(%error, "appending to the ledgers ended early");
+			}
+		}
 		gateway.close().await;
 		if let Err(cause) = std::fs::remove_file(&run_file) {
 			tracing::warn!(%cause, "cannot remove run.json");
@@ -232,6 +264,20 @@ pub fn grid_config(config: &Config) -> GridConfig {
 		handshake_timeout: config.grid.dial_timeout(),
 		..GridConfig::default()
 	}
+}
+
+/// The account whose secret is the first line of a file.
+fn read_account(path: &Path) -> Result<Keypair, RunError> {
+	let text = std::fs::read_to_string(path).map_err(|cause| RunError::File {
+		action: "cannot read",
+		path: path.to_owned(),
+		cause,
+	})?;
+	let line = text.lines().next().unwrap_or_default();
+	signer_from_suri(line).map_err(|cause| RunError::Account {
+		path: path.to_owned(),
+		cause,
+	})
 }
 
 fn read_token(path: &Path) -> Result<String, RunError> {

@@ -9,6 +9,8 @@ use arion_gateway::{
 	catalog::Catalog,
 	cluster::{Cluster, Node},
 	config::Config,
+	config::LedgerConfig,
+	ledger::{AppendError, Appender, LedgerChain},
 	receipts::{batch_of, collect_receipts},
 	Gateway, Label,
 };
@@ -25,12 +27,20 @@ use arion_miner::{
 use arion_storage_proof::{ShardLen, StripeEntry};
 use bytes::Bytes;
 use codec::Encode;
+use futures_util::future::BoxFuture;
+use hippius_chain_client::{Append, ChainError};
 use hippius_primitives::{
 	daemon::EpochUpdate,
+	receipt::BatchRef,
 	registration::{NodeParams, NodeRecord, NodeStatus},
 	NodeAddress, NodeKey,
 };
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+	convert::Infallible,
+	path::PathBuf,
+	sync::{Arc, Mutex},
+	time::Duration,
+};
 
 const GENESIS: [u8; 32] = [9; 32];
 
@@ -84,6 +94,21 @@ fn record(index: u32, key: NodeKey) -> NodeRecord {
 			}],
 		},
 		status: NodeStatus::Active,
+	}
+}
+
+/// What the chain says to a batch, one answer after the other, then yes; and what it was given.
+#[derive(Default)]
+struct Chain {
+	answers: Mutex<Vec<AppendError>>,
+	given: Mutex<Vec<Append>>,
+}
+
+impl LedgerChain for Chain {
+	fn append<'a>(&'a self, batch: &'a Append) -> BoxFuture<'a, Result<(), AppendError>> {
+		self.given.lock().unwrap().push(batch.clone());
+		let answer = self.answers.lock().unwrap().pop();
+		Box::pin(async { answer.map_or(Ok(()), Err) })
 	}
 }
 
@@ -143,7 +168,15 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 	cluster.set_genesis(&GENESIS);
 	let cluster = Arc::new(cluster);
 	let catalog = Catalog::open(&dir.path().join("catalog")).unwrap();
-	let gateway = Gateway::new(&Config::default(), grid.clone(), cluster.clone(), catalog);
+	let settings = Config {
+		ledger: LedgerConfig {
+			account_file: PathBuf::from("account"),
+			max_age_ms: 60_000,
+			..LedgerConfig::default()
+		},
+		..Config::default()
+	};
+	let gateway = Gateway::new(&settings, grid.clone(), cluster.clone(), catalog);
 
 	// Three stripes, each signed for once and taken by thirty miners.
 	let content = Bytes::from(vec![7u8; 25 << 20]);
@@ -176,6 +209,60 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 		held += receipts.complete();
 	}
 	assert_eq!(held, 3 * 30);
+
+	// The same stripes and the object's root wait to be appended; too young, then due. The chain
+	// refuses once, is silent once, has one already: each batch comes there in the end, once.
+	let chain = Arc::new(Chain::default());
+	*chain.answers.lock().unwrap() = vec![
+		AppendError::Duplicate,
+		AppendError::Unknown(ChainError::Closed),
+		AppendError::Refused(ChainError::Closed),
+	];
+	let mut appender = Appender::new(&gateway, chain.clone(), &settings.ledger);
+	let now = std::time::SystemTime::now()
+		.duration_since(std::time::SystemTime::UNIX_EPOCH)
+		.unwrap()
+		.as_secs();
+	assert_eq!(appender.round(now).await.unwrap(), 0);
+	assert!(chain.given.lock().unwrap().is_empty());
+	let mut done = appender.round(now + 100).await.unwrap();
+	// What failed is not tried again before its time.
+	assert_eq!(appender.round(now + 100).await.unwrap(), 0);
+	// A gateway that starts anew tries what is left at once.
+	for _ in 0..3 {
+		let mut fresh = Appender::new(&gateway, chain.clone(), &settings.ledger);
+		done += fresh.round(now + 100).await.unwrap();
+	}
+	let given = chain.given.lock().unwrap().clone();
+	assert!(chain.answers.lock().unwrap().is_empty());
+	let owner = grid.node_key().0;
+	let mut roots = std::collections::BTreeMap::new();
+	for append in &given {
+		assert_eq!(append.receipts.len(), 30);
+		assert_eq!(append.owners.len(), 1);
+		assert_eq!(append.owners[0].owner, owner);
+		assert_eq!(append.owners[0].bytes, append.batch.bytes);
+		let batch = BatchRef {
+			genesis: GENESIS,
+			pg: append.pg,
+			epoch: append.epoch,
+			root: append.batch.root,
+			bytes: append.batch.bytes,
+			stripes: append.batch.stripes,
+		};
+		for receipt in &append.receipts {
+			let node = nodes
+				.iter()
+				.find(|node| node.index == receipt.node)
+				.unwrap();
+			let payload = receipt.body(&batch).payload();
+			assert!(arion_grid::verify(&node.key, &payload, &receipt.signature));
+		}
+		roots.insert((append.pg, append.batch.root), append.batch.stripes);
+	}
+	// Three stripes of content and the root.
+	assert_eq!(roots.values().sum::<u32>(), 4);
+	assert_eq!((done, given.len()), (roots.len(), roots.len() + 2));
 
 	// Another gateway's permits count for nothing here.
 	let identity = Arc::new(Identity::generate().unwrap());
