@@ -6,6 +6,7 @@ use crate::{
 	disks,
 	epochs::Epochs,
 	files::{self, BasePath},
+	leaves::Leaves,
 	metrics::Metrics,
 	nat,
 	permits::Permits,
@@ -124,8 +125,12 @@ impl Daemon {
 			config.repair.clone(),
 		)
 		.await?;
+		let path = base.leaves();
+		let leaves = tokio::task::spawn_blocking(move || Leaves::open(&path)).await;
+		let leaves = leaves.map_err(|error| MinerError::Task(error.to_string()))??;
 		let service = MinerService::new(
 			store.clone(),
+			Arc::new(leaves),
 			Permits::new(config.permits.issuers.clone(), epochs.clone()),
 			signer.clone(),
 			metrics.clone(),

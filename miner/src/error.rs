@@ -100,6 +100,9 @@ pub enum MinerError {
 		"ended by a second signal before everything was closed; acknowledged shards are on disk"
 	)]
 	Forced,
+	/// The ledgers' leaves cannot be kept.
+	#[error(transparent)]
+	Leaves(#[from] crate::leaves::LeavesError),
 	/// The state of repair cannot be used.
 	#[error(transparent)]
 	State(#[from] crate::repair::state::StateError),
@@ -143,6 +146,7 @@ impl MinerError {
 			Self::Answer { .. } => "answer",
 			Self::Forced => "forced",
 			Self::State(_) => "repair_state",
+			Self::Leaves(_) => "leaves",
 			Self::Repair(_) => "repair",
 			Self::Task(_) => "task",
 		}

@@ -53,6 +53,11 @@ impl BasePath {
 		self.0.join("repair.redb")
 	}
 
+	/// The ledgers' leaves, see [`crate::leaves`].
+	pub fn leaves(&self) -> PathBuf {
+		self.0.join("leaves.redb")
+	}
+
 	/// Addresses of the running daemon.
 	pub fn run_info(&self) -> PathBuf {
 		self.0.join("run.json")

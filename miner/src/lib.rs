@@ -13,6 +13,7 @@
 //! | `store.json` | which disks are in use, see [`disks`] |
 //! | `map/` | the newest cluster map and the chain it belongs to, see [`epochs`] |
 //! | `repair.redb` | maps seen, list of shards, slots found complete, see [`repair`] |
+//! | `leaves.redb` | what must be shown of the ledgers of this node's groups, see [`leaves`] |
 //! | `run.json` | addresses of the running daemon, see [`daemon::RunInfo`] |
 
 #![forbid(unsafe_code)]
@@ -32,6 +33,7 @@ pub mod exit;
 pub mod files;
 pub mod init;
 pub mod keys;
+pub mod leaves;
 pub mod metrics;
 pub mod nat;
 pub mod permits;

@@ -224,6 +224,17 @@ impl Permits {
 			.ok_or_else(|| ServiceError::refused("this node has no slot in the placement group"))
 	}
 
+	/// Whether this node gives receipts to a peer: to those whose permits it takes, since it keeps
+	/// the entries of each batch it signs for.
+	pub fn check_receipts_for(&self, peer: &NodeKey) -> Result<(), ServiceError> {
+		match &self.issuers {
+			Issuers::Only(keys) if !keys.contains(peer) => Err(ServiceError::refused(
+				"receipts are given to issuers of permits that this node takes",
+			)),
+			_ => Ok(()),
+		}
+	}
+
 	/// The map of an epoch.
 	fn map(&self, epoch: Epoch) -> Result<Arc<Held>, ServiceError> {
 		self.epochs.at(epoch).ok_or_else(|| {

@@ -1,6 +1,12 @@
 //! Answers peers from the shard store.
 
-use crate::{error::MinerError, metrics::Metrics, permits::Permits, repair::Repair};
+use crate::{
+	error::MinerError,
+	leaves::{Leaves, LeavesError},
+	metrics::Metrics,
+	permits::Permits,
+	repair::Repair,
+};
 use arion_grid::{
 	BoxFuture, Extract, Identity, Listing, PutAck, ServiceError, ShardService, Status,
 };
@@ -18,7 +24,7 @@ use std::{
 		atomic::{AtomicU64, Ordering::Relaxed},
 		Arc, PoisonError, RwLock,
 	},
-	time::Duration,
+	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::Semaphore;
 
@@ -63,6 +69,7 @@ pub struct MinerService {
 	puts: Arc<Semaphore>,
 	disputes: Arc<Semaphore>,
 	permits: Permits,
+	leaves: Arc<Leaves>,
 	signer: Signer,
 	failpoint: Option<Failpoint>,
 }
@@ -71,9 +78,12 @@ pub struct MinerService {
 pub type Signer = Arc<RwLock<Arc<Identity>>>;
 
 impl MinerService {
-	/// Serves `store` with at most `jobs` operations at a time.
+	/// Serves `store` with at most `jobs` operations at a time; what is signed for is kept in
+	/// `leaves`.
+	#[allow(clippy::too_many_arguments)]
 	pub fn new(
 		store: Arc<StoreSet>,
+		leaves: Arc<Leaves>,
 		permits: Permits,
 		signer: Signer,
 		metrics: Arc<Metrics>,
@@ -89,6 +99,7 @@ impl MinerService {
 			puts: Arc::new(Semaphore::new(jobs.div_ceil(2))),
 			disputes: Arc::new(Semaphore::new(1)),
 			permits,
+			leaves,
 			signer,
 			failpoint,
 		}
@@ -139,16 +150,42 @@ impl MinerService {
 /// Stands for all slots of a stripe where permits are remembered by slot.
 const EVERY_SLOT: u8 = u8::MAX;
 
-/// Which of a batch's stripes are here with their shard of slot `slot`, at the length the batch
-/// says, durable; and whether the entries are those of the batch.
-fn held_of(
+/// Which of a batch's stripes are here, as [`held_of`] tells. If any is, the batch's entries are kept
+/// before anything is signed: without them the node could not prove what it holds.
+fn sign_for(
 	store: &StoreSet,
+	leaves: &Leaves,
 	slot: u8,
 	batch: &BatchRef,
 	entries: Vec<StripeEntry>,
 ) -> Result<Vec<u8>, ServiceError> {
 	let bad = |error: ProofError| ServiceError::bad_request(error.to_string());
 	let tree = SumTree::build::<Blake2>(entries).map_err(bad)?;
+	let held = held_of(store, slot, batch, &tree)?;
+	if held.iter().any(|byte| *byte != 0) {
+		let now = SystemTime::now()
+			.duration_since(UNIX_EPOCH)
+			.map_or(0, |since| since.as_secs());
+		leaves.keep(batch, &tree, now).map_err(|error| {
+			tracing::error!(%error, "no receipt is given");
+			match error {
+				LeavesError::Full => ServiceError::new(Status::Busy, error.to_string()),
+				_ => ServiceError::internal("the batch's entries cannot be kept"),
+			}
+		})?;
+	}
+	Ok(held)
+}
+
+/// Which of a batch's stripes are here with their shard of slot `slot`, at the length the batch
+/// says, durable; and whether the entries are those of the batch.
+fn held_of(
+	store: &StoreSet,
+	slot: u8,
+	batch: &BatchRef,
+	tree: &SumTree,
+) -> Result<Vec<u8>, ServiceError> {
+	let bad = |error: ProofError| ServiceError::bad_request(error.to_string());
 	let made = tree.batch();
 	if (made.root, made.bytes, made.stripes) != (batch.root, batch.bytes, batch.stripes) {
 		return Err(ServiceError::bad_request(
@@ -267,13 +304,16 @@ impl ShardService for MinerService {
 
 	fn receipt(
 		&self,
-		_peer: NodeKey,
+		peer: NodeKey,
 		batch: BatchRef,
 		entries: Vec<StripeEntry>,
 	) -> BoxFuture<'_, Result<Receipt, ServiceError>> {
 		Box::pin(async move {
+			self.permits.check_receipts_for(&peer)?;
 			let (node, slot) = self.permits.member(&batch, &entries)?;
-			let held = move |store: &StoreSet| Ok(held_of(store, slot, &batch, entries));
+			let leaves = self.leaves.clone();
+			let held =
+				move |store: &StoreSet| Ok(sign_for(store, &leaves, slot, &batch, entries));
 			let held = self.blocking(READ_PATIENCE, held);
 			let body = ReceiptBody {
 				batch,

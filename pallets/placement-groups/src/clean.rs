@@ -6,7 +6,9 @@ use crate::{
 	CleanEpoch, CleanReports, Config, EpochStarts, Error, Event, Gaps, GroupsEnd, KeptActing,
 	Ledgers, Pallet, PlacementError, RecentRoots, RootsFrom, SweepNext, WeightInfo,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
+use arion_crush::Placement;
+use core::marker::PhantomData;
 use frame_support::{
 	ensure,
 	pallet_prelude::{
@@ -42,29 +44,73 @@ struct Said {
 	batches: u64,
 }
 
+/// Maps and mappings that were needed before.
+struct Maps<T> {
+	placements: BTreeMap<Epoch, Option<Placement>>,
+	slots: BTreeMap<(Epoch, Pg), Option<Slots>>,
+	of: PhantomData<T>,
+}
+
+impl<T> Default for Maps<T> {
+	fn default() -> Self {
+		Self {
+			placements: BTreeMap::new(),
+			slots: BTreeMap::new(),
+			of: PhantomData,
+		}
+	}
+}
+
+impl<T: Config> Maps<T> {
+	/// Whether the map of an epoch is kept; without the one of a group's clean epoch, the current
+	/// members act.
+	fn kept(&mut self, epoch: Epoch) -> bool {
+		let placement = self.placements.entry(epoch);
+		let placement = placement.or_insert_with(|| Pallet::<T>::placement_of(epoch).ok());
+		placement.is_some()
+	}
+
+	/// The node of a slot by the map of an epoch, if that can be told.
+	fn node(&mut self, epoch: Epoch, pg: Pg, slot: u8) -> Option<NodeIndex> {
+		let placements = &mut self.placements;
+		let slots = self.slots.entry((epoch, pg)).or_insert_with(|| {
+			let placement = placements
+				.entry(epoch)
+				.or_insert_with(|| Pallet::<T>::placement_of(epoch).ok());
+			slots_by(placement.as_ref()?, pg).ok()
+		});
+		*slots.as_ref()?.get(usize::from(slot))?
+	}
+}
+
 impl<T: Config> Pallet<T> {
-	/// Who must answer for a slot.
-	pub(crate) fn do_holder(pg: Pg, slot: u8) -> Option<NodeIndex> {
+	/// Who must answer for each of many slots; each map is read once.
+	pub fn do_holders(places: &[(Pg, u8)]) -> Vec<Option<NodeIndex>> {
 		let now = frame_system::Pallet::<T>::block_number();
-		if Gaps::<T>::get(pg, slot).is_some_and(|gap| gap.until > now) {
-			return None;
-		}
-		let at = usize::from(slot);
-		let node = *Self::do_up_set(pg).ok()?.get(at)?;
-		let node = node?;
-		let (current, due) = (T::Maps::current_epoch(), Self::due_epoch(now));
-		if due == Some(current) || Self::has_reported(pg, slot, current) {
-			return Some(node);
-		}
-		// The map changed not long ago: whoever came into the slot has time to fill it.
-		let stays = |held: Result<Slots, PlacementError>| {
-			held.is_ok_and(|held| held.get(at) == Some(&Some(node)))
+		let current = T::Maps::current_epoch();
+		let due = Self::due_epoch(now);
+		let mut maps = Maps::<T>::default();
+		let mut holder = |pg: Pg, slot: u8| {
+			if Gaps::<T>::get(pg, slot).is_some_and(|gap| gap.until > now) {
+				return None;
+			}
+			let node = maps.node(current, pg, slot)?;
+			if due == Some(current) || Self::has_reported(pg, slot, current) {
+				return Some(node);
+			}
+			// The map changed not long ago: whoever came into the slot has time to fill it.
+			let clean = CleanEpoch::<T>::get(pg).unwrap_or(current);
+			let acted = |maps: &mut Maps<T>| match KeptActing::<T>::get(pg) {
+				Some(kept) => kept.get(usize::from(slot)).copied().flatten(),
+				None => maps.node(clean, pg, slot),
+			};
+			let stays = clean == current
+				|| acted(&mut maps) == Some(node)
+				|| (!KeptActing::<T>::contains_key(pg) && !maps.kept(clean))
+				|| due.is_some_and(|due| maps.node(due, pg, slot) == Some(node));
+			stays.then_some(node)
 		};
-		let clean = CleanEpoch::<T>::get(pg).unwrap_or(current);
-		let was = clean == current
-			|| stays(Self::do_acting_set(pg))
-			|| due.is_some_and(|due| stays(Self::do_mapping_at(due, pg)));
-		was.then_some(node)
+		places.iter().map(|(pg, slot)| holder(*pg, *slot)).collect()
 	}
 
 	/// The newest epoch in force for at least as long as filling a slot may take.
@@ -205,14 +251,14 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn tick(now: BlockNumberFor<T>) -> Weight {
 		Self::turn_period(now);
 		let current = T::Maps::current_epoch();
-		EpochStarts::<T>::mutate(|starts| {
-			if current > 0 && starts.last().is_none_or(|(epoch, _)| *epoch < current) {
-				if starts.is_full() {
-					starts.remove(0);
-				}
-				let _ = starts.try_push((current, now)).defensive();
+		let mut starts = EpochStarts::<T>::get();
+		if current > 0 && starts.last().is_none_or(|(epoch, _)| *epoch < current) {
+			if starts.is_full() {
+				starts.remove(0);
 			}
-		});
+			let _ = starts.try_push((current, now)).defensive();
+			EpochStarts::<T>::put(starts);
+		}
 		let forgotten = Self::forget_roots(current);
 		let mapped = Self::sweep(current);
 		T::WeightInfo::tick(forgotten, mapped)

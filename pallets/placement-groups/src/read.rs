@@ -24,7 +24,7 @@ impl<T: Config> PgLedger for Pallet<T> {
 	}
 
 	fn holder(pg: Pg, slot: u8) -> Option<NodeIndex> {
-		Self::do_holder(pg, slot)
+		Self::do_holders(&[(pg, slot)]).into_iter().next().flatten()
 	}
 
 	fn released(pg: Pg, batch: u64, stripe: u32) -> bool {
@@ -60,9 +60,7 @@ impl<T: Config> Pallet<T> {
 			released: ledger.released,
 			clean: CleanEpoch::<T>::get(pg).unwrap_or_else(T::Maps::current_epoch),
 			gaps: gaps.collect(),
-			holders: slots
-				.map(|slot| Self::do_holder(pg, slot))
-				.collect::<Vec<_>>(),
+			holders: Self::do_holders(&slots.map(|slot| (pg, slot)).collect::<Vec<_>>()),
 		})
 	}
 }
