@@ -82,7 +82,14 @@ fn step(node: &OwnSide, unconfirmed: Option<u64>, abandon: bool) -> Result<Step,
 					.into(),
 			))
 		}
-		(NodeStatus::Draining, Some(block)) if node.now < block => {
+		(NodeStatus::Jailed, _) => {
+			return Err(MinerError::Input(
+				"the node is jailed and cannot leave before it has answered fresh audits: keep miner \
+				 and full node running"
+					.into(),
+			))
+		}
+		(_, Some(block)) if node.now < block => {
 			return Err(MinerError::TooEarly {
 				what: "the unbonding period",
 				now: node.now,
@@ -187,11 +194,15 @@ mod tests {
 		let free = side(NodeStatus::Draining, Some(100));
 		assert_eq!(step(&free, Some(0), false).unwrap(), Step::Claim);
 		assert_eq!(step(&active, None, true).unwrap(), Step::Start);
+		let evicted = side(NodeStatus::Evicted, Some(100));
+		assert_eq!(step(&evicted, None, true).unwrap(), Step::Claim);
 		for shards in [Some(5), None] {
 			assert_eq!(step(&free, shards, true).unwrap(), Step::Claim);
 		}
 		for (side, shards, abandon, words) in [
 			(&active, Some(0), false, ["arion-miner drain", "--abandon"]),
+			(&side(NodeStatus::Jailed, None), Some(0), true, ["jailed", "audits"]),
+			(&side(NodeStatus::Evicted, Some(101)), None, true, ["block 101", "2 h"]),
 			(&bonded, Some(0), false, ["block 101", "2 h"]),
 			(&bonded, Some(0), true, ["block 101", "block 100"]),
 			(&free, Some(5), false, ["5 shards", "--abandon"]),

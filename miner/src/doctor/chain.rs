@@ -124,6 +124,21 @@ fn status(node: &NodeDetails) -> Finding {
 			"leaving",
 			"keep the miner up until `arion-miner exit` has gone through",
 		),
+		(NodeStatus::Jailed, _) => Finding::error(
+			"status",
+			"jailed: audits were not answered, so it gets no new data",
+			"keep miner and full node running; it is released when it has answered fresh audits",
+		),
+		(NodeStatus::Evicted, claimable) => Finding::error(
+			"status",
+			match claimable {
+				Some(block) => {
+					format!("evicted; what is left of its stake can be claimed from block {block} on")
+				}
+				None => "evicted".into(),
+			},
+			"claim it with `arion-miner exit --abandon`, and register anew with a new key",
+		),
 	}
 }
 

@@ -21,7 +21,7 @@ mod maintenance;
 mod read;
 mod rules;
 mod seams;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 pub mod types;
 pub mod weights;

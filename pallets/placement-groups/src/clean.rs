@@ -4,7 +4,7 @@ use crate::{
 	ledger::{CleanGroups, CleanSlots},
 	placement::{slots_by, Slots},
 	CleanEpoch, CleanReports, Config, EpochStarts, Error, Event, Gaps, GroupsEnd, KeptActing,
-	Ledgers, Pallet, PlacementError, RecentRoots, RootsFrom, SweepNext, WeightInfo,
+	Ledgers, Pallet, RecentRoots, RootsFrom, SweepNext, WeightInfo,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arion_crush::Placement;

@@ -12,7 +12,7 @@ pub use weights::WeightInfo;
 mod eras;
 mod read;
 mod sweep;
-#[cfg(any(feature = "try-runtime", test))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 mod types;
 pub mod weights;

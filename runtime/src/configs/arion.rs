@@ -31,6 +31,8 @@ impl pallet_registry::Config for Runtime {
 
 impl pallet_cluster_map::Config for Runtime {
 	type Registry = Registry;
+	type Scores = ();
+	type Liveness = ();
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type MaxNodes = MaxNodes;
 	type MaxMapLen = ConstU32<131_072>;
