@@ -62,6 +62,13 @@ pub async fn drain(
 	let keys = Keys::load(base)?;
 	let signer = secret.signer()?;
 	let node = OwnNode::of(url, &keys.public(), &signer).await?;
+	if node.details.status == NodeStatus::Jailed {
+		return Err(MinerError::Input(
+			"the node is jailed for missed audits and cannot leave: keep the miner and its full node \
+			 up until it has answered the fresh ones"
+				.into(),
+		));
+	}
 	let started = node.details.status == NodeStatus::Active;
 	if started {
 		node.chain.start_exit(&signer, node.index).await?;

@@ -84,12 +84,12 @@ fn step(node: &OwnSide, unconfirmed: Option<u64>, abandon: bool) -> Result<Step,
 		}
 		(NodeStatus::Jailed, _) => {
 			return Err(MinerError::Input(
-				"the node is jailed and cannot leave before it has answered fresh audits: keep miner \
-				 and full node running"
+				"the node is jailed for missed audits and cannot leave: keep the miner and its full \
+				 node up until it has answered the fresh ones"
 					.into(),
 			))
 		}
-		(_, Some(block)) if node.now < block => {
+		(NodeStatus::Draining | NodeStatus::Evicted, Some(block)) if node.now < block => {
 			return Err(MinerError::TooEarly {
 				what: "the unbonding period",
 				now: node.now,

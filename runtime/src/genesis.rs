@@ -87,6 +87,7 @@ struct Preset {
 	snapshot_period: Option<BlockNumber>,
 	backfill_period: Option<BlockNumber>,
 	placement: PlacementConfig,
+	audits: pallet_audits::Rules,
 }
 
 impl Preset {
@@ -106,6 +107,7 @@ impl Preset {
 			cluster_map: ClusterMapConfig {
 				placement: self.placement.clone()
 			},
+			audits: AuditsConfig { rules: self.audits },
 			babe: BabeConfig {
 				epoch_config: BABE_GENESIS_EPOCH_CONFIG
 			},
@@ -187,6 +189,7 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			epoch_blocks: 5,
 			..PlacementConfig::default()
 		},
+		audits: pallet_audits::Rules::fast(),
 	}
 }
 
@@ -232,6 +235,7 @@ fn main_network() -> Preset {
 		backfill_period: None,
 		// Six zones, five shards in each, by family.
 		placement: PlacementConfig::default(),
+		audits: pallet_audits::Rules::default(),
 		validators,
 	}
 }

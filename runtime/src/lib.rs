@@ -131,4 +131,6 @@ mod runtime {
 	pub type ClusterMap = pallet_cluster_map;
 	#[runtime::pallet_index(42)]
 	pub type PlacementGroups = pallet_placement_groups;
+	#[runtime::pallet_index(43)]
+	pub type Audits = pallet_audits;
 }

@@ -126,18 +126,18 @@ fn status(node: &NodeDetails) -> Finding {
 		),
 		(NodeStatus::Jailed, _) => Finding::error(
 			"status",
-			"jailed: audits were not answered, so it gets no new data",
-			"keep miner and full node running; it is released when it has answered fresh audits",
+			"jailed: it missed too many audits and gets no new data",
+			"keep the miner and its full node up: eight fresh audits answered release it",
 		),
-		(NodeStatus::Evicted, claimable) => Finding::error(
+		(NodeStatus::Evicted, block) => Finding::error(
 			"status",
-			match claimable {
+			match block {
 				Some(block) => {
 					format!("evicted; what is left of its stake can be claimed from block {block} on")
 				}
 				None => "evicted".into(),
 			},
-			"claim it with `arion-miner exit --abandon`, and register anew with a new key",
+			"run `arion-miner exit --abandon` then, and register anew with a new key or the same",
 		),
 	}
 }

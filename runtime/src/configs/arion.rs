@@ -1,15 +1,26 @@
-//! The storage network: who its nodes are, the cluster map, placement.
+//! The storage network: who its nodes are, the cluster map, placement, audits.
 
 use super::{
-	governance::dynamic_params::{ledger, registry},
+	governance::dynamic_params::{audits, ledger, registry},
 	money::{RepairFundAccount, TreasuryAccount},
 };
 use crate::*;
-use frame_support::traits::{tokens::imbalance::ResolveTo, ConstU32, ConstU64};
-use frame_system::EnsureRoot;
+use frame_support::{
+	dispatch::DispatchClass,
+	migrations::MultiStepMigrator,
+	parameter_types,
+	traits::{tokens::imbalance::ResolveTo, ConstU32, ConstU64, Get},
+};
+use frame_system::{limits::BlockLength, EnsureRoot};
+use sp_runtime::transaction_validity::TransactionPriority;
 
 /// Most nodes of one cluster map.
 pub type MaxNodes = ConstU32<2_048>;
+
+parameter_types! {
+	/// Answers to audits come before what pays, below the reports of validators.
+	pub const AnswerPriority: TransactionPriority = TransactionPriority::MAX / 4;
+}
 
 impl pallet_registry::Config for Runtime {
 	type Currency = Balances;
@@ -48,4 +59,59 @@ impl pallet_placement_groups::Config for Runtime {
 	type RecentEpochs = ConstU32<4>;
 	type KeptEpochs = ConstU32<{ pallet_cluster_map::KEPT_EPOCHS }>;
 	type WeightInfo = pallet_placement_groups::weights::SubstrateWeight<Runtime>;
+}
+
+/// The parent's author's VRF output. BABE keeps it at the end of each block, so that in the hooks at the
+/// beginning of the next one it is the parent's.
+pub struct AuthorVrf;
+
+impl Get<Option<[u8; 32]>> for AuthorVrf {
+	fn get() -> Option<[u8; 32]> {
+		pallet_babe::AuthorVrfRandomness::<Runtime>::get()
+	}
+}
+
+/// Whether answers to audits can get into blocks.
+pub struct Congestion;
+
+impl pallet_audits::Congestion for Congestion {
+	/// Nine tenths of what ordinary transactions may take of weight or length are taken.
+	fn block_is_full() -> bool {
+		let class = DispatchClass::Normal;
+		let used = *frame_system::BlockWeight::<Runtime>::get().get(class);
+		let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+		let heavy = weights.get(class).max_total.is_some_and(|most| {
+			let most = most.saturating_mul(9) / 10;
+			used.any_gt(most)
+		});
+		let lengths: BlockLength = <Runtime as frame_system::Config>::BlockLength::get();
+		let most = lengths.max.get(class) / 10 * 9;
+		heavy || System::block_size() > most
+	}
+
+	fn is_migrating() -> bool {
+		<Migrations as MultiStepMigrator>::ongoing()
+	}
+
+	/// The chain's state does not say what is finalised.
+	fn finality_lag() -> Option<u32> {
+		None
+	}
+}
+
+impl pallet_audits::Config for Runtime {
+	type Currency = Balances;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Vrf = AuthorVrf;
+	type Ledger = PlacementGroups;
+	type Weights = ClusterMap;
+	type Registry = Registry;
+	type Liveness = ();
+	type Outcomes = ();
+	type Congestion = Congestion;
+	type Treasury = ResolveTo<TreasuryAccount, Balances>;
+	type ChallengeDeposit = audits::ChallengeDeposit;
+	type AnswerPriority = AnswerPriority;
+	type AdminOrigin = EnsureRoot<AccountId>;
+	type WeightInfo = pallet_audits::weights::SubstrateWeight<Runtime>;
 }
