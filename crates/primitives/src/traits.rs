@@ -310,18 +310,6 @@ impl PlacementWeights for () {
 	}
 }
 
-/// Announced maintenance. Implemented by `audits`.
-pub trait MaintenancePlans {
-	/// Up to which block the node is away as announced, if it is now.
-	fn away_until(node: NodeIndex) -> Option<u32>;
-}
-
-impl MaintenancePlans for () {
-	fn away_until(_: NodeIndex) -> Option<u32> {
-		None
-	}
-}
-
 /// Who is stored for.
 pub trait StorageOwners {
 	/// Whether the chain no longer stores for the owner: whoever likes may release its stripes.

@@ -14,16 +14,16 @@ use arion_storage_proof::{
 use frame_support::BoundedVec;
 use hippius_primitives::{
 	registration::NodeStatus,
-	traits::{AuditOutcomes, Liveness, LivenessState, MaintenancePlans, NodePenalties},
+	traits::{AuditOutcomes, Liveness, LivenessState, NodePenalties},
 	NodeIndex,
 };
 
 type WhyOf<T> = Why<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 
 impl<T: Config> Pallet<T> {
-	/// Whether a node can be expected to answer: it is heard of and has not announced to be away.
+	/// Whether a node can be expected to answer. Who announced to be away is not.
 	pub(crate) fn is_up(node: NodeIndex) -> bool {
-		Self::away_until(node).is_none() && T::Liveness::liveness(node) == LivenessState::Up
+		T::Liveness::liveness(node) == LivenessState::Up
 	}
 
 	/// Stores a node's case, or drops it if nothing of it need be kept.

@@ -2,8 +2,8 @@
 
 use crate::{
 	types::{Tally, Why},
-	ActiveRules, Answered, CaseCursor, Cases, Config, Congestion, DrawnAt, Event, FullBlocks,
-	MaintenanceSlots, Open, Outage, Pallet, Rules, Swept, Tallies, Tick, WeightInfo,
+	ActiveRules, Answered, CaseCursor, Cases, Config, Congestion, DrawnAt, Event, FullBlocks, Open,
+	Outage, Pallet, Rules, Swept, Tallies, Tick, WeightInfo,
 };
 use frame_support::weights::Weight;
 
@@ -18,14 +18,6 @@ impl<T: Config> Pallet<T> {
 		let Some(rules) = ActiveRules::<T>::get() else {
 			return T::WeightInfo::idle_block();
 		};
-		if now.checked_rem(rules.maintenance_lead) == Some(0) {
-			if let Some(past) = now
-				.checked_div(rules.maintenance_lead)
-				.and_then(|slot| slot.checked_sub(1))
-			{
-				MaintenanceSlots::<T>::remove(past);
-			}
-		}
 		let seed = Self::roll(now, &rules);
 		if Self::is_stopped(&rules) {
 			return T::WeightInfo::idle_block();
@@ -36,12 +28,12 @@ impl<T: Config> Pallet<T> {
 		});
 		let (swept, missed) = Self::sweep(tick, &rules);
 		let (visits, turns) = Self::visit_some(now, seed, tick, &rules);
-		let (groups, drawn) = match seed {
+		let (groups, places, drawn) = match seed {
 			Some(seed) => Self::draw(now, seed, &rules),
-			None => (0, 0),
+			None => (0, 0, 0),
 		};
 		let draws = swept.saturating_add(drawn);
-		T::WeightInfo::block(groups, draws, visits, missed.saturating_add(turns))
+		T::WeightInfo::block(groups, places, draws, visits, missed.saturating_add(turns))
 	}
 
 	/// Notes whether the block was full.

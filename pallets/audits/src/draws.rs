@@ -29,6 +29,8 @@ pub(crate) struct Picked {
 	pub(crate) fresh: Vec<(NodeIndex, Place)>,
 	/// Groups that were mapped.
 	pub(crate) groups: u32,
+	/// Slots whose holders were asked for.
+	pub(crate) places: u32,
 }
 
 /// A group looked at: the look's number and the group.
@@ -60,9 +62,9 @@ impl<T: Config> Pallet<T> {
 		Some(rolled)
 	}
 
-	/// Draws for block `now` and keeps the draws until their deadline; gives groups mapped and draws
-	/// made.
-	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> (u32, u32) {
+	/// Draws for block `now` and keeps the draws until their deadline; gives groups mapped, slots
+	/// looked at and draws made.
+	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> (u32, u32, u32) {
 		let picked = Self::pick(now, seed, rules, &Collecting::<T>::get());
 		for (node, place) in picked.fresh {
 			Self::found_slot(node, place);
@@ -76,7 +78,7 @@ impl<T: Config> Pallet<T> {
 				Open::<T>::insert(now, OpenBlock { tick, seed, draws });
 			}
 		}
-		(picked.groups, count)
+		(picked.groups, picked.places, count)
 	}
 
 	/// The draws of block `block` if its randomness is `seed`, by the present state: whoever runs it
@@ -121,6 +123,7 @@ impl<T: Config> Pallet<T> {
 
 		let mut picked = Picked {
 			groups,
+			places: places.len() as u32,
 			..Default::default()
 		};
 		for (index, (place, offset)) in bytes.into_iter().enumerate() {

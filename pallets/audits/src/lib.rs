@@ -9,7 +9,7 @@ pub use answers::Refusal;
 pub use pallet::*;
 pub use rules::Rules;
 pub use seams::{Congestion, HostBlake2};
-pub use types::{Case, Draw, Jail, Maintenance, OpenBlock, Place, Task, Why};
+pub use types::{Case, Draw, Jail, OpenBlock, Place, Task, Why};
 pub use weights::WeightInfo;
 
 mod answers;
@@ -17,7 +17,6 @@ mod challenges;
 mod consequences;
 mod deadline;
 mod draws;
-mod maintenance;
 mod read;
 mod rules;
 mod seams;
@@ -46,7 +45,7 @@ pub type CaseOf<T> = Case<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
-	use crate::types::{Offsets, Tally, MAX_PLANS, MAX_WINDOW};
+	use crate::types::{Offsets, Tally, MAX_WINDOW};
 	use alloc::vec::Vec;
 	use arion_storage_proof::{answer::Answer, AuditProof, EntryProof, PgLedger};
 	use frame_support::{
@@ -191,22 +190,6 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type NextTask<T> = StorageValue<_, u64, ValueQuery>;
 
-	/// Maintenance of each node, past and to come. Those too long past go when the node announces
-	/// more.
-	#[pallet::storage]
-	pub type MaintenanceOf<T> = StorageMap<
-		_,
-		Twox64Concat,
-		NodeIndex,
-		BoundedVec<Maintenance, ConstU32<MAX_PLANS>>,
-		ValueQuery,
-	>;
-
-	/// How many nodes are away in each piece of time, `maintenance_lead` blocks long. Removed when it
-	/// is past.
-	#[pallet::storage]
-	pub type MaintenanceSlots<T> = StorageMap<_, Twox64Concat, u32, u32, ValueQuery>;
-
 	/// The rules from block 0 on.
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -335,24 +318,8 @@ pub mod pallet {
 			/// The last tick at which an answer counts.
 			due: u32,
 		},
-		/// A node will be away.
-		#[codec(index = 12)]
-		MaintenanceAnnounced {
-			/// The node.
-			node: NodeIndex,
-			/// From this block on.
-			from: u32,
-			/// Before this block.
-			until: u32,
-		},
-		/// A node's maintenance ended early, was taken back, or is forgotten.
-		#[codec(index = 13)]
-		MaintenanceEnded {
-			/// The node.
-			node: NodeIndex,
-		},
 		/// The rules changed.
-		#[codec(index = 14)]
+		#[codec(index = 12)]
 		RulesSet {
 			/// The new ones.
 			rules: Rules,
@@ -432,40 +399,11 @@ pub mod pallet {
 		/// The node has been challenged too often, today or by others still open.
 		#[codec(index = 22)]
 		TooManyChallenges,
-		/// The node belongs to another family.
-		#[codec(index = 23)]
-		NotYourNode,
-		/// A jailed or evicted node cannot be away.
-		#[codec(index = 24)]
-		NodeInTrouble,
-		/// Maintenance must be announced `maintenance_lead` blocks ahead.
-		#[codec(index = 25)]
-		MaintenanceTooSoon,
-		/// Maintenance cannot be announced more than `maintenance_period` blocks ahead.
-		#[codec(index = 26)]
-		MaintenanceTooFarAhead,
-		/// No blocks, or more than `maintenance_most`.
-		#[codec(index = 27)]
-		MaintenanceTooLong,
-		/// The node has maintenance before it or is in it.
-		#[codec(index = 28)]
-		MaintenancePlanned,
-		/// With this the node would be away for more than `maintenance_most` of
-		/// `maintenance_period` blocks.
-		#[codec(index = 29)]
-		MaintenanceUsedUp,
-		/// Too many other nodes are away at that time: choose another.
-		#[codec(index = 30)]
-		TooManyAway,
-		/// The node has no maintenance to end.
-		#[codec(index = 31)]
-		NoMaintenance,
 		/// The rules contradict each other or their bounds.
-		#[codec(index = 32)]
+		#[codec(index = 23)]
 		BadRules,
-		/// `maintenance_lead` cannot change, because what was announced is counted by it, and
 		/// `kept_randomness` can only grow.
-		#[codec(index = 33)]
+		#[codec(index = 24)]
 		LengthFixed,
 	}
 
@@ -519,29 +457,8 @@ pub mod pallet {
 			Self::do_challenge(by, pg, slot, offset)
 		}
 
-		/// Announces that a node will be away for `blocks` blocks from block `from` on.
-		#[pallet::call_index(2)]
-		#[pallet::weight(<T as Config>::WeightInfo::announce_maintenance())]
-		pub fn announce_maintenance(
-			origin: OriginFor<T>,
-			node: NodeIndex,
-			from: u32,
-			blocks: u32,
-		) -> DispatchResult {
-			let family = ensure_signed(origin)?;
-			Self::do_announce_maintenance(family, node, from, blocks)
-		}
-
-		/// Ends a node's maintenance, or takes it back. Anyone may clear up after a node that is gone.
-		#[pallet::call_index(3)]
-		#[pallet::weight(<T as Config>::WeightInfo::end_maintenance())]
-		pub fn end_maintenance(origin: OriginFor<T>, node: NodeIndex) -> DispatchResult {
-			let who = ensure_signed(origin)?;
-			Self::do_end_maintenance(who, node)
-		}
-
 		/// Changes the rules.
-		#[pallet::call_index(4)]
+		#[pallet::call_index(2)]
 		#[pallet::weight(<T as Config>::WeightInfo::set_rules())]
 		pub fn set_rules(origin: OriginFor<T>, rules: Rules) -> DispatchResult {
 			T::AdminOrigin::ensure_origin(origin)?;

@@ -560,9 +560,6 @@ pub(crate) fn rules() -> Rules {
 		jail_patience: 6,
 		evict_after: 60,
 		evict_samples: 30,
-		maintenance_lead: 10,
-		maintenance_most: 50,
-		maintenance_period: 300,
 		challenges_per_day: 5,
 		..Rules::default()
 	}

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 
 /// A whole, in millionths.
 pub(crate) const PPM: u32 = 1_000_000;
-/// Most pieces of `maintenance_lead` that one maintenance spans.
-const MAX_SPAN: u32 = 64;
 
 /// The audits' rules. Ticks are blocks in which the deadline counter advanced.
 #[derive(
@@ -71,14 +69,6 @@ pub struct Rules {
 	pub jail_slash_ppm: u32,
 	/// Slashed with eviction.
 	pub evict_slash_ppm: u32,
-	/// Blocks ahead that maintenance must be announced. Fixed for ever.
-	pub maintenance_lead: u32,
-	/// Most blocks of maintenance in `maintenance_period`.
-	pub maintenance_most: u32,
-	/// Blocks over which maintenance is counted.
-	pub maintenance_period: u32,
-	/// Most nodes in maintenance at one time, in percent of all, at least one.
-	pub maintenance_percent: u8,
 	/// Most challenges made to one node in a day.
 	pub challenges_per_day: u32,
 }
@@ -110,10 +100,6 @@ impl Default for Rules {
 			miss_slash_ppm: 1_000,
 			jail_slash_ppm: 10_000,
 			evict_slash_ppm: 100_000,
-			maintenance_lead: HOUR,
-			maintenance_most: 12 * HOUR,
-			maintenance_period: 30 * DAY,
-			maintenance_percent: 5,
 			challenges_per_day: 24,
 		}
 	}
@@ -132,9 +118,6 @@ impl Rules {
 			jail_patience: 3,
 			evict_after: 30,
 			evict_samples: 30,
-			maintenance_lead: 5,
-			maintenance_most: 50,
-			maintenance_period: 3_000,
 			..Self::default()
 		}
 	}
@@ -151,11 +134,7 @@ impl Rules {
 
 	/// Whether audits can work by these rules; the error names the flaw.
 	pub fn check(&self) -> Result<(), &'static str> {
-		let percents = [
-			self.congested_percent,
-			self.outage_percent,
-			self.maintenance_percent,
-		];
+		let percents = [self.congested_percent, self.outage_percent];
 		let shares = [
 			self.evict_below_ppm,
 			self.miss_slash_ppm,
@@ -169,8 +148,6 @@ impl Rules {
 			self.return_time,
 			self.jail_round,
 			self.jail_patience,
-			self.maintenance_lead,
-			self.maintenance_period,
 		];
 		let checks = [
 			(times.iter().all(|time| *time > 0), "a time is zero"),
@@ -209,14 +186,6 @@ impl Rules {
 			(
 				self.evict_after >= self.jail_round,
 				"evictAfter is shorter than one jailRound",
-			),
-			(
-				self.maintenance_most <= self.maintenance_lead.saturating_mul(MAX_SPAN),
-				"maintenanceMost is above 64 times maintenanceLead",
-			),
-			(
-				self.maintenance_most <= self.maintenance_period,
-				"maintenanceMost is above maintenancePeriod",
 			),
 		];
 		match checks.iter().find(|(holds, _)| !holds) {

@@ -1,15 +1,14 @@
 //! What must hold between blocks.
 
 use crate::{
-	maintenance, types::Why, ActiveRules, Answered, BalanceOf, Cases, Collecting, Config, DrawnAt,
-	HoldReason, MaintenanceOf, MaintenanceSlots, NextTask, Open, Pallet, Randomness, Swept,
-	Tallies, Tick,
+	types::Why, ActiveRules, Answered, BalanceOf, Cases, Collecting, Config, DrawnAt, HoldReason,
+	NextTask, Open, Pallet, Randomness, Swept, Tallies, Tick,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::fungible::InspectHold};
 use hippius_primitives::{registration::NodeStatus, traits::NodePenalties};
 use sp_runtime::{
-	traits::{SaturatedConversion, Saturating, Zero},
+	traits::{Saturating, Zero},
 	TryRuntimeError,
 };
 
@@ -25,7 +24,6 @@ impl<T: Config> Pallet<T> {
 	///   their round has a deadline, and it is jailed with the registry too.
 	/// * Slots are looked for of jailed nodes that have no fresh draws yet.
 	/// * What is held of challengers is the sum of their open challenges' deposits.
-	/// * Nodes away are counted right, now and later.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let Some(rules) = ActiveRules::<T>::get() else {
 			return Ok(());
@@ -40,8 +38,7 @@ impl<T: Config> Pallet<T> {
 			"too many tallies are kept"
 		);
 		Self::try_state_draws()?;
-		Self::try_state_cases()?;
-		Self::try_state_maintenance()
+		Self::try_state_cases()
 	}
 
 	fn try_state_draws() -> Result<(), TryRuntimeError> {
@@ -109,30 +106,6 @@ impl<T: Config> Pallet<T> {
 			ensure!(held == sum, "deposits and holds differ");
 		}
 		ensure!(deposits.is_empty(), "a deposit of an account there is not");
-		Ok(())
-	}
-
-	fn try_state_maintenance() -> Result<(), TryRuntimeError> {
-		let Some(rules) = ActiveRules::<T>::get() else {
-			return Ok(());
-		};
-		let now: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
-		let present = now.checked_div(rules.maintenance_lead).unwrap_or(0);
-		let mut away = BTreeMap::<u32, u32>::new();
-		for (_, plans) in MaintenanceOf::<T>::iter() {
-			for slot in plans
-				.iter()
-				.flat_map(|plan| maintenance::slots(plan, rules.maintenance_lead))
-				.filter(|slot| *slot >= present)
-			{
-				let count = away.entry(slot).or_default();
-				*count = count.saturating_add(1);
-			}
-		}
-		let counted: BTreeMap<u32, u32> = MaintenanceSlots::<T>::iter()
-			.filter(|(slot, _)| *slot >= present)
-			.collect();
-		ensure!(counted == away, "nodes away are counted wrong");
 		Ok(())
 	}
 }

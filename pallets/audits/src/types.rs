@@ -20,8 +20,6 @@ pub const MAX_CHALLENGES: u32 = 4;
 pub const MAX_TASKS: u32 = FRESH_DRAWS + MAX_MISSED + MAX_CHALLENGES;
 /// Most ticks the outage breaker looks back.
 pub const MAX_WINDOW: u32 = 100;
-/// Maintenance kept of a node, past and to come.
-pub const MAX_PLANS: u32 = 8;
 
 /// A slot of a placement group.
 pub type Place = (Pg, u8);
@@ -182,26 +180,6 @@ impl<AccountId, Balance> Case<AccountId, Balance> {
 	pub fn count(&self, kind: impl Fn(&Why<AccountId, Balance>) -> bool) -> u32 {
 		self.tasks.iter().filter(|task| kind(&task.why)).count() as u32
 	}
-}
-
-/// Announced maintenance of a node, `from..until` in blocks.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
-pub struct Maintenance {
-	/// First block.
-	pub from: u32,
-	/// The block after the last.
-	pub until: u32,
 }
 
 /// What a tick's draws came to.

@@ -38,17 +38,14 @@ pub trait WeightInfo {
 	fn authorize_answer(items: u32, proofs: u32) -> Weight;
 	/// Weight of `challenge`.
 	fn challenge() -> Weight;
-	/// Weight of `announce_maintenance`.
-	fn announce_maintenance() -> Weight;
-	/// Weight of `end_maintenance`.
-	fn end_maintenance() -> Weight;
 	/// Weight of `set_rules`.
 	fn set_rules() -> Weight;
 	/// A block in which the deadline counter stands, with the block's end.
 	fn idle_block() -> Weight;
-	/// A block that maps `groups` groups, makes or sweeps `draws` draws, visits `visits` nodes in trouble
-	/// and books `booked` misses or other turns, with the block's end.
-	fn block(groups: u32, draws: u32, visits: u32, booked: u32) -> Weight;
+	/// A block that maps `groups` groups and asks for the holders of `places` slots in them, makes or
+	/// sweeps `draws` draws, visits `visits` nodes in trouble and books `booked` misses or other turns,
+	/// with the block's end.
+	fn block(groups: u32, places: u32, draws: u32, visits: u32, booked: u32) -> Weight;
 }
 
 fn bound(db: RuntimeDbWeight, time: u64, reads: u64, writes: u64, bytes: u64) -> Weight {
@@ -83,18 +80,9 @@ fn authorize_answer(db: RuntimeDbWeight, items: u32, proofs: u32) -> Weight {
 }
 
 fn challenge(db: RuntimeDbWeight) -> Weight {
-	// Reads: rules, peaks, the map, the node, its liveness and maintenance, tick, the case, account,
+	// Reads: rules, peaks, the map, the node, its liveness, tick, the case, account,
 	// holds, the next number, randomness, a parameter. Writes: account, holds, the number, the case.
 	bound(db, BASE + MAP + GROUP, 14, 5, CASE + MAP_BYTES)
-}
-
-fn announce_maintenance(db: RuntimeDbWeight) -> Weight {
-	// Reads: rules, the node, plans, totals, 66 pieces of time. Writes: plans, the pieces, an event.
-	bound(db, 2 * BASE, 70, 68, 1_024)
-}
-
-fn end_maintenance(db: RuntimeDbWeight) -> Weight {
-	bound(db, 2 * BASE, 70, 68, 1_024)
 }
 
 fn set_rules(db: RuntimeDbWeight) -> Weight {
@@ -103,11 +91,18 @@ fn set_rules(db: RuntimeDbWeight) -> Weight {
 
 fn idle_block(db: RuntimeDbWeight) -> Weight {
 	// Reads: rules, the VRF's output, R, FullBlocks twice, the block's weight and length, the state of
-	// migrations. Writes: R twice, one that expired, FullBlocks, a piece of time.
-	bound(db, BASE, 9, 5, 512)
+	// migrations. Writes: R twice, one that expired, FullBlocks.
+	bound(db, BASE, 9, 4, 512)
 }
 
-fn block(db: RuntimeDbWeight, groups: u32, draws: u32, visits: u32, booked: u32) -> Weight {
+fn block(
+	db: RuntimeDbWeight,
+	groups: u32,
+	places: u32,
+	draws: u32,
+	visits: u32,
+	booked: u32,
+) -> Weight {
 	// Reads: tick, swept, tallies, outage, cursor, total, totals, the nodes looked for, the map twice.
 	// Writes: tick, swept twice, tallies, outage, cursor, DrawnAt, Open, two events.
 	let fixed = bound(db, BASE, 10, 10, OPEN);
@@ -116,11 +111,14 @@ fn block(db: RuntimeDbWeight, groups: u32, draws: u32, visits: u32, booked: u32)
 	} else {
 		bound(db, 2 * MAP, 2, 0, 2 * MAP_BYTES)
 	};
-	// Reads: a few for the group, its peaks. Of a jailed node found: reads and writes the case.
-	let per_group = bound(db, GROUP, 8, 2, 4_096 + CASE);
+	// Reads: where its byte is, twice its mapping by another map, its peaks.
+	let per_group = bound(db, 2 * GROUP, 8, 0, 4_096);
+	// Reads: what the slot lacks, who reported it filled, the group's clean epoch and kept holders. Of a
+	// jailed node found: reads and writes the case.
+	let per_place = bound(db, BASE, 5, 1, 1_024);
 	// Reads: how the node stands, twice, and what it must put up.
 	let per_draw = bound(db, BASE, 4, 0, 512);
-	// Reads: the case twice, how the node stands, its liveness and maintenance, the outage. Writes: case.
+	// Reads: the case twice, how the node stands, its liveness, the outage. Writes: case.
 	let per_visit = bound(db, BASE, 8, 2, 2 * CASE);
 	// A miss: how the node stands and its liveness, case, record; slashes three times, jail or eviction:
 	// the node, its family's account and holds, three accounts paid, the registry's revision, events.
@@ -129,6 +127,7 @@ fn block(db: RuntimeDbWeight, groups: u32, draws: u32, visits: u32, booked: u32)
 		.saturating_add(fixed)
 		.saturating_add(map)
 		.saturating_add(per_group.saturating_mul(groups.into()))
+		.saturating_add(per_place.saturating_mul(places.into()))
 		.saturating_add(per_draw.saturating_mul(draws.into()))
 		.saturating_add(per_visit.saturating_mul(visits.into()))
 		.saturating_add(per_booked.saturating_mul(booked.into()))
@@ -148,20 +147,14 @@ macro_rules! steps {
 		fn challenge() -> Weight {
 			challenge($db)
 		}
-		fn announce_maintenance() -> Weight {
-			announce_maintenance($db)
-		}
-		fn end_maintenance() -> Weight {
-			end_maintenance($db)
-		}
 		fn set_rules() -> Weight {
 			set_rules($db)
 		}
 		fn idle_block() -> Weight {
 			idle_block($db)
 		}
-		fn block(groups: u32, draws: u32, visits: u32, booked: u32) -> Weight {
-			block($db, groups, draws, visits, booked)
+		fn block(groups: u32, places: u32, draws: u32, visits: u32, booked: u32) -> Weight {
+			block($db, groups, places, draws, visits, booked)
 		}
 	};
 }

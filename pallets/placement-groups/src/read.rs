@@ -27,6 +27,10 @@ impl<T: Config> PgLedger for Pallet<T> {
 		Self::do_holders(&[(pg, slot)]).into_iter().next().flatten()
 	}
 
+	fn holders(places: &[(Pg, u8)]) -> Vec<Option<NodeIndex>> {
+		Self::do_holders(places)
+	}
+
 	fn released(pg: Pg, batch: u64, stripe: u32) -> bool {
 		ReleasedStripes::<T>::get(pg, batch).is_some_and(|release| release.has(stripe))
 	}

@@ -239,15 +239,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 				call,
 				RuntimeCall::Staking(..) | RuntimeCall::Session(..) | RuntimeCall::Utility(..)
 			),
-			Self::Miner => matches!(
-				call,
-				RuntimeCall::Registry(..)
-					| RuntimeCall::Utility(..)
-					| RuntimeCall::Audits(
-						pallet_audits::Call::announce_maintenance { .. }
-							| pallet_audits::Call::end_maintenance { .. }
-					)
-			),
+			Self::Miner => matches!(call, RuntimeCall::Registry(..) | RuntimeCall::Utility(..)),
 		}
 	}
 

@@ -6,4 +6,3 @@ mod consequences;
 mod deadline;
 mod draws;
 mod history;
-mod maintenance;
