@@ -5,11 +5,15 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use types::{Absence, Cursor, DayRow, HeartbeatConfig, NodeState, OpenWindow, PageState};
 pub use weights::WeightInfo;
 
 mod absence;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod life;
 mod read;
 mod report;
@@ -88,6 +92,10 @@ pub mod pallet {
 
 		/// Weights of the calls and hooks.
 		type WeightInfo: WeightInfo;
+
+		/// Other pallets for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper;
 	}
 
 	/// Lengths and thresholds. Set at genesis, not changed since; without it the pallet does nothing.

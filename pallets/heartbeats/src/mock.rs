@@ -93,6 +93,8 @@ impl crate::Config for Test {
 	type PagesPerBlock = PagesPerBlock;
 	type Priority = frame_support::traits::ConstU64<7>;
 	type WeightInfo = ();
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = Helper;
 }
 
 thread_local! {
@@ -353,4 +355,26 @@ pub(crate) fn events() -> Vec<Event<Test>> {
 			_ => None,
 		})
 		.collect()
+}
+
+/// Registers nodes for benchmarks.
+#[cfg(feature = "runtime-benchmarks")]
+pub struct Helper;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::BenchmarkHelper for Helper {
+	fn register(node: NodeIndex, key: NodeKey, family: [u8; 32]) {
+		Nodes::register(node);
+		Nodes::change(node, |record| (record.key, record.family) = (key, family));
+	}
+}
+
+/// An empty state with a keystore.
+#[cfg(feature = "runtime-benchmarks")]
+pub(crate) fn benchmark_externalities() -> sp_io::TestExternalities {
+	use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
+	NODES.with_borrow_mut(|nodes| *nodes = Default::default());
+	let mut ext = sp_io::TestExternalities::default();
+	ext.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+	ext
 }

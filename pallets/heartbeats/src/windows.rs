@@ -41,7 +41,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Fixes the collectors of a window that begins.
-	fn open_window(config: &HeartbeatConfig, window: Window) -> Weight {
+	pub(crate) fn open_window(config: &HeartbeatConfig, window: Window) -> Weight {
 		if Windows::<T>::iter_keys().count() >= MAX_OPEN as usize {
 			Self::deposit_event(Event::WindowSkipped { window });
 			return T::WeightInfo::open_window(0);
@@ -74,7 +74,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Settles the next page, if its window can no longer be reported.
-	fn settle_next(config: &HeartbeatConfig, now: u32) -> Option<Weight> {
+	pub(crate) fn settle_next(config: &HeartbeatConfig, now: u32) -> Option<Weight> {
 		let Cursor { window, page } = Next::<T>::get();
 		if now < config.report_end(window) {
 			return None;

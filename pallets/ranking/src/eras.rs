@@ -44,7 +44,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Settles the next page of an era and drops the page that is now too old.
-	fn settle_next(config: &EraConfig, closing: Settling, now: u32) {
+	pub(crate) fn settle_next(config: &EraConfig, closing: Settling, now: u32) {
 		let Settling { era, blocks, page } = closing;
 		let pages = T::Registry::end().div_ceil(PAGE_NODES);
 		if page < pages {

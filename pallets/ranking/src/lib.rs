@@ -5,10 +5,14 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use types::{Era, EraConfig, EraEntry, EraTotals, Placing, Record, Settling, Standing, Sweep};
 pub use weights::WeightInfo;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod eras;
 mod read;
 mod sweep;
@@ -67,6 +71,10 @@ pub mod pallet {
 
 		/// Weights of the hooks.
 		type WeightInfo: WeightInfo;
+
+		/// Other pallets for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper;
 	}
 
 	/// Lengths. Set at genesis, not changed since; without it the pallet does nothing.

@@ -53,6 +53,8 @@ impl crate::Config for Test {
 	type GroupsPerBlock = GroupsPerBlock;
 	type KeptEras = frame_support::traits::ConstU32<KEPT_ERAS>;
 	type WeightInfo = ();
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = Helper;
 }
 
 /// What the other pallets would say, for tests to set by hand.
@@ -207,4 +209,27 @@ pub(crate) fn events() -> Vec<Event<Test>> {
 			_ => None,
 		})
 		.collect()
+}
+
+/// Sets what the other pallets would say, for benchmarks.
+#[cfg(feature = "runtime-benchmarks")]
+pub struct Helper;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::BenchmarkHelper for Helper {
+	fn register(nodes: u32) {
+		(0..nodes).for_each(World::register);
+	}
+
+	fn hold(groups: u32) {
+		let holders: Vec<_> = (0..30).map(Some).collect();
+		World::change(|facts| facts.groups = vec![Some((1, holders)); groups as usize]);
+	}
+}
+
+/// An empty state.
+#[cfg(feature = "runtime-benchmarks")]
+pub(crate) fn benchmark_externalities() -> sp_io::TestExternalities {
+	World::change(|facts| *facts = Facts::default());
+	sp_io::TestExternalities::default()
 }

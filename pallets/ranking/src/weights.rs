@@ -3,7 +3,7 @@
 //! **These are not benchmark results.** They are upper bounds derived by hand: each storage item
 //! touched is counted as one read or write of `DbWeight`, computation is estimated generously, and
 //! the proof size is the sum of the items' greatest encoded lengths plus `TRIE_PATH` bytes for the
-//! path to each. Benchmarks will replace them.
+//! path to each. `benchmarking.rs` measures the same steps; its results will replace them.
 
 use core::marker::PhantomData;
 use frame_support::{
