@@ -10,6 +10,8 @@ use alloc::{format, string::ToString, vec, vec::Vec};
 use arion_crush::cluster::FailureDomain;
 use frame_support::build_struct_json_patch;
 use pallet_cluster_map::PlacementConfig;
+use pallet_heartbeats::HeartbeatConfig;
+use pallet_ranking::EraConfig;
 use pallet_staking::{Forcing, StakerStatus};
 use sp_core::{ed25519, sr25519, ByteArray};
 use sp_genesis_builder::{PresetId, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
@@ -30,6 +32,9 @@ const ENDOWMENT: Balance = 1_000_000 * ALPHA;
 const STAKE: Balance = 10_000 * ALPHA;
 /// Validators of the main preset.
 const MAIN_VALIDATORS: u32 = 4;
+
+/// Blocks of what counts as a day on test networks: ten minutes.
+const DAY_OF_TESTS: u32 = 100;
 
 /// A genesis validator.
 struct Validator {
@@ -88,6 +93,8 @@ struct Preset {
 	backfill_period: Option<BlockNumber>,
 	placement: PlacementConfig,
 	audits: pallet_audits::Rules,
+	heartbeat: HeartbeatConfig,
+	eras: EraConfig,
 }
 
 impl Preset {
@@ -108,6 +115,10 @@ impl Preset {
 				placement: self.placement.clone()
 			},
 			audits: AuditsConfig { rules: self.audits },
+			heartbeats: HeartbeatsConfig {
+				heartbeat: self.heartbeat
+			},
+			ranking: RankingConfig { ranking: self.eras },
 			babe: BabeConfig {
 				epoch_config: BABE_GENESIS_EPOCH_CONFIG
 			},
@@ -187,9 +198,28 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			failure_domain: FailureDomain::Host,
 			pg_num: 128,
 			epoch_blocks: 5,
+			growth_blocks: DAY_OF_TESTS,
 			..PlacementConfig::default()
 		},
 		audits: pallet_audits::Rules::fast(),
+		// A beat every five seconds; down after a minute, out after three.
+		heartbeat: HeartbeatConfig {
+			window_blocks: 5,
+			report_blocks: 4,
+			beats_per_window: 6,
+			rotation_windows: 4,
+			day_windows: DAY_OF_TESTS / 5,
+			down_windows: 2,
+			out_windows: 6,
+			notice_blocks: 10,
+			absence_blocks: DAY_OF_TESTS,
+			absent_percent: 10,
+		},
+		eras: EraConfig {
+			era_blocks: 20,
+			day_blocks: DAY_OF_TESTS,
+			sweep_blocks: 5,
+		},
 	}
 }
 
@@ -236,6 +266,8 @@ fn main_network() -> Preset {
 		// Six zones, five shards in each, by family.
 		placement: PlacementConfig::default(),
 		audits: pallet_audits::Rules::default(),
+		heartbeat: HeartbeatConfig::default(),
+		eras: EraConfig::default(),
 		validators,
 	}
 }

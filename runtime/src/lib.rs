@@ -133,4 +133,8 @@ mod runtime {
 	pub type PlacementGroups = pallet_placement_groups;
 	#[runtime::pallet_index(43)]
 	pub type Audits = pallet_audits;
+	#[runtime::pallet_index(44)]
+	pub type Heartbeats = pallet_heartbeats;
+	#[runtime::pallet_index(45)]
+	pub type Ranking = pallet_ranking;
 }

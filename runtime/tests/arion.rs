@@ -3,54 +3,16 @@
 
 mod common;
 
-use common::{account, externalities, pair, signed, signed_all, transfer, Chain};
-use ed25519_dalek::{Signer, SigningKey};
-use frame_support::traits::{fungible::InspectHold, Get};
-use hippius_primitives::{
-	registration::{registration_payload, KeyProof, NodeParams},
-	NodeAddress, NodeKey, StripeId, TOTAL_SHARDS,
+use common::{
+	account, externalities,
+	nodes::{node_key, register, thirty_nodes},
+	pair, signed, Chain,
 };
+use frame_support::traits::{fungible::InspectHold, Get};
+use hippius_primitives::{NodeKey, StripeId, TOTAL_SHARDS};
 use hippius_runtime::*;
 use pallet_placement_groups::runtime_api::runtime_decl_for_placement_groups_api::PlacementGroupsApiV1 as Api;
-use sp_core::{sr25519, Pair as _};
 use std::collections::HashSet;
-
-/// The key of node number `number`.
-fn node_key(number: u32) -> SigningKey {
-	let mut seed = [7; 32];
-	seed[..4].copy_from_slice(&number.to_le_bytes());
-	SigningKey::from_bytes(&seed)
-}
-
-/// A registration of node `number` by `family`, signed by the node's key.
-fn register(family: &sr25519::Pair, number: u32, zone: u8) -> pallet_registry::Call<Runtime> {
-	let key = node_key(number);
-	let node_key = NodeKey(key.verifying_key().to_bytes());
-	let params = NodeParams {
-		zone,
-		host: format!("host-{number}").into_bytes(),
-		capacity: 10 << 30,
-		addresses: vec![NodeAddress::V4 {
-			ip: [127, 0, 0, 1],
-			port: 4000 + number as u16,
-		}],
-	};
-	let genesis = System::block_hash(0).0;
-	let valid_until = System::block_number() + 50;
-	let family = family.public().0;
-	let payload = registration_payload(&genesis, &family, &node_key, &params, 0, valid_until);
-	let proof = KeyProof {
-		genesis,
-		sequence: 0,
-		valid_until,
-		signature: key.sign(&payload).to_bytes(),
-	};
-	pallet_registry::Call::register_node {
-		node_key,
-		params,
-		proof,
-	}
-}
 
 #[test]
 fn a_node_registers_and_its_stake_is_held() {
@@ -80,26 +42,8 @@ fn a_node_registers_and_its_stake_is_held() {
 fn thirty_nodes_make_a_map_that_places_every_stripe() {
 	externalities(genesis::LOCAL).execute_with(|| {
 		let mut chain = Chain::new();
-		let families: Vec<_> = (0..10)
-			.map(|family| sr25519::Pair::from_string(&format!("//Family{family}"), None).unwrap())
-			.collect();
-		let funding = families
-			.iter()
-			.map(|family| transfer(&family.public().into(), 10_000 * units::ALPHA))
-			.collect();
-		chain.block_of(signed_all(&pair("Alice"), funding));
 		assert_eq!(Runtime::cluster_map(None), None);
-
-		let mut transactions = Vec::new();
-		for (family, number) in families.iter().zip(0..) {
-			let nodes = (0..3u32).map(|node| {
-				let zone = ((number + 2 * node) % 6) as u8;
-				register(family, number * 3 + node, zone).into()
-			});
-			transactions.extend(signed_all(family, nodes.collect()));
-		}
-		chain.block_of(transactions);
-		assert_eq!(pallet_registry::Nodes::<Runtime>::count(), 30);
+		thirty_nodes(&mut chain);
 
 		chain.until(20, || Runtime::cluster_map(None).is_some());
 		let blob = Runtime::cluster_map(None).unwrap();

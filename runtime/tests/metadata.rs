@@ -41,7 +41,7 @@ fn our_view_functions_and_apis_are_listed() {
 	else {
 		panic!("not version 16");
 	};
-	for pallet in ["Registry", "PlacementGroups"] {
+	for pallet in ["Registry", "PlacementGroups", "Heartbeats", "Ranking"] {
 		let pallet = metadata
 			.pallets
 			.iter()

@@ -1,10 +1,14 @@
-//! The storage network: who its nodes are, the cluster map, placement, audits.
+//! The storage network: who its nodes are, the cluster map, placement, ledgers, audits, who is there, what
+//! they are worth.
 
 use super::{
 	governance::dynamic_params::{audits, ledger, registry},
 	money::{RepairFundAccount, TreasuryAccount},
+	staking::MaxActiveValidators,
 };
 use crate::*;
+use alloc::vec::Vec;
+use arion_storage_proof::PgLedger;
 use frame_support::{
 	dispatch::DispatchClass,
 	migrations::MultiStepMigrator,
@@ -12,6 +16,12 @@ use frame_support::{
 	traits::{tokens::imbalance::ResolveTo, ConstU32, ConstU64, Get},
 };
 use frame_system::{limits::BlockLength, EnsureRoot};
+use hippius_primitives::{
+	registration::NodeStatus,
+	traits::{Backing, GroupHoldings, NodeBacking},
+	NodeIndex, Pg, TOTAL_SHARDS,
+};
+use pallet_im_online::sr25519::AuthorityId as CollectorId;
 use sp_runtime::transaction_validity::TransactionPriority;
 
 /// Most nodes of one cluster map.
@@ -42,8 +52,8 @@ impl pallet_registry::Config for Runtime {
 
 impl pallet_cluster_map::Config for Runtime {
 	type Registry = Registry;
-	type Scores = ();
-	type Liveness = ();
+	type Scores = Ranking;
+	type Liveness = Heartbeats;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type MaxNodes = MaxNodes;
 	type MaxMapLen = ConstU32<131_072>;
@@ -106,12 +116,76 @@ impl pallet_audits::Config for Runtime {
 	type Ledger = PlacementGroups;
 	type Weights = ClusterMap;
 	type Registry = Registry;
-	type Liveness = ();
-	type Outcomes = ();
+	type Liveness = Heartbeats;
+	type Outcomes = Ranking;
 	type Congestion = Congestion;
 	type Treasury = ResolveTo<TreasuryAccount, Balances>;
 	type ChallengeDeposit = audits::ChallengeDeposit;
 	type AnswerPriority = AnswerPriority;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type WeightInfo = pallet_audits::weights::SubstrateWeight<Runtime>;
+}
+
+/// Collectors sign with the keys that validators are held to be online by: one key for one duty.
+pub struct CollectorKeys;
+
+impl Get<Vec<CollectorId>> for CollectorKeys {
+	fn get() -> Vec<CollectorId> {
+		pallet_im_online::Keys::<Runtime>::get().into_inner()
+	}
+}
+
+impl pallet_heartbeats::Config for Runtime {
+	type CollectorId = CollectorId;
+	type Collectors = CollectorKeys;
+	type MaxCollectors = MaxActiveValidators;
+	type Registry = Registry;
+	type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
+	type PagesPerBlock = ConstU32<4>;
+	// Below the validators' own heartbeats, above everything that pays.
+	type Priority = ConstU64<{ TransactionPriority::MAX / 4 }>;
+	type WeightInfo = pallet_heartbeats::weights::SubstrateWeight<Runtime>;
+}
+
+/// The registry's stakes.
+pub struct Stakes;
+
+impl NodeBacking for Stakes {
+	fn backing(node: NodeIndex, bytes: u64) -> Option<Backing> {
+		let info = pallet_registry::Nodes::<Runtime>::get(node)?;
+		Some(Backing {
+			stake: info.stake,
+			required: pallet_registry::stake_for(bytes, registry::StakePerTerabyte::get()),
+			jailed: info.status == NodeStatus::Jailed,
+		})
+	}
+}
+
+/// What the ledgers say, by placement group.
+pub struct Holdings;
+
+impl GroupHoldings for Holdings {
+	fn groups() -> u32 {
+		pallet_cluster_map::Placement::<Runtime>::get().map_or(0, |placement| placement.pg_num)
+	}
+
+	fn holdings(pg: Pg) -> Option<(u64, Vec<Option<NodeIndex>>)> {
+		let bytes = PlacementGroups::live_bytes(pg);
+		if bytes == 0 {
+			return None;
+		}
+		let slots: Vec<_> = (0..TOTAL_SHARDS as u8).map(|slot| (pg, slot)).collect();
+		Some((bytes, PlacementGroups::holders(&slots)))
+	}
+}
+
+impl pallet_ranking::Config for Runtime {
+	type Registry = Registry;
+	type Liveness = Heartbeats;
+	type Backing = Stakes;
+	type Holdings = Holdings;
+	type GroupsPerBlock = ConstU32<4>;
+	// Two weeks of eras of four hours.
+	type KeptEras = ConstU32<84>;
+	type WeightInfo = pallet_ranking::weights::SubstrateWeight<Runtime>;
 }

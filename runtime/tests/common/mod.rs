@@ -1,6 +1,8 @@
 //! A chain in memory: presets as state, blocks through the real `Executive`.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod nodes;
+
 use codec::Encode;
 use frame_support::traits::Get;
 use hippius_runtime::*;
