@@ -7,7 +7,10 @@ use frame_support::{
 	view_functions::{ViewFunctionDispatchError, ViewFunctionId},
 	weights::Weight,
 };
-use hippius_primitives::{registration::NodeRecord, Epoch, NodeIndex, Pg, StripeId};
+use hippius_primitives::{
+	collector::WindowDraw, heartbeat::Window, registration::NodeRecord, Epoch, NodeIndex, Pg,
+	StripeId,
+};
 use pallet_grandpa::AuthorityId as GrandpaId;
 use pallet_placement_groups::{oracle::OracleError, LedgerState, PlacementError};
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
@@ -283,6 +286,16 @@ impl_runtime_apis! {
 			reweights: Vec<u32>,
 		) -> Result<Vec<Vec<i32>>, OracleError> {
 			pallet_placement_groups::oracle::crush_map_pgs(&map, rule, num_rep, &xs, &reweights)
+		}
+	}
+
+	impl pallet_heartbeats::runtime_api::HeartbeatsApi<Block> for Runtime {
+		fn terms() -> Option<(u32, u8)> {
+			Heartbeats::terms()
+		}
+
+		fn window(window: Window) -> Option<WindowDraw> {
+			Heartbeats::draw(window)
 		}
 	}
 

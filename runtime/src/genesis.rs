@@ -202,18 +202,18 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			..PlacementConfig::default()
 		},
 		audits: pallet_audits::Rules::fast(),
-		// A beat every five seconds; down after a minute, out after three.
+		// Windows of 36 seconds; down after two that were missed, out after six.
 		heartbeat: HeartbeatConfig {
-			window_blocks: 5,
-			report_blocks: 4,
-			beats_per_window: 6,
-			rotation_windows: 4,
-			day_windows: DAY_OF_TESTS / 5,
+			window_blocks: 6,
+			report_blocks: 5,
+			beats_per_window: 3,
+			rotation_windows: 5,
+			day_windows: 20,
 			down_windows: 2,
 			out_windows: 6,
 			notice_blocks: 10,
-			absence_blocks: DAY_OF_TESTS,
-			absent_percent: 10,
+			absence_blocks: 200,
+			absent_percent: 20,
 		},
 		eras: EraConfig {
 			era_blocks: 20,

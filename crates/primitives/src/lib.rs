@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod audit;
 pub mod coding;
+pub mod collector;
 pub mod daemon;
 pub mod heartbeat;
 pub mod id;

@@ -69,6 +69,17 @@ impl NodeAddress {
 		}
 	}
 
+	/// Whether somebody could be reached there: no port 0, no unspecified, multicast or broadcast
+	/// address, a sound relay. Addresses from elsewhere may be anything.
+	pub fn is_sound(&self) -> bool {
+		let ip_is_usable = match self {
+			Self::V4 { ip, .. } => *ip != [0; 4] && *ip != [255; 4] && ip[0] & 0xf0 != 0xe0,
+			Self::V6 { ip, .. } => *ip != [0; 16] && ip[0] != 0xff,
+			Self::Relay(relay) => return relay.is_sound(),
+		};
+		ip_is_usable && self.port() != 0
+	}
+
 	/// The UDP address, if it is one.
 	pub fn socket(&self) -> Option<core::net::SocketAddr> {
 		match *self {

@@ -14,9 +14,12 @@ pub use weights::WeightInfo;
 mod absence;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
+mod endpoints;
 mod life;
+mod offchain;
 mod read;
 mod report;
+pub mod runtime_api;
 mod settle;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
@@ -33,6 +36,10 @@ mod tests;
 pub const RING_DAYS: u32 = 30;
 /// Most windows that are open or wait to be settled.
 pub const MAX_OPEN: u32 = 4;
+/// Blocks after which an announcement of an endpoint is too old to be taken.
+pub const ENDPOINT_BLOCKS: u32 = 64;
+
+const LOG_TARGET: &str = "runtime::heartbeats";
 
 /// The signature of a collector.
 pub type CollectorSignature<T> =
@@ -46,8 +53,9 @@ pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;
 	use frame_support::{pallet_prelude::*, traits::Randomness};
-	use frame_system::pallet_prelude::*;
+	use frame_system::{offchain::CreateAuthorizedTransaction, pallet_prelude::*};
 	use hippius_primitives::{
+		collector::Endpoint,
 		heartbeat::{BeatCounts, LifeSign, Page, PageReport, Window},
 		traits::{LivenessState, NodeRegistry},
 		NodeIndex,
@@ -65,7 +73,9 @@ pub mod pallet {
 	/// What the runtime decides for this pallet. It needs `frame_system::AuthorizeCall` among the
 	/// transaction extensions.
 	#[pallet::config]
-	pub trait Config: frame_system::Config<AccountId: Into<[u8; 32]>> {
+	pub trait Config:
+		frame_system::Config<AccountId: Into<[u8; 32]>> + CreateAuthorizedTransaction<Call<Self>>
+	{
 		/// The key a validator signs its reports with.
 		type CollectorId: Member + Parameter + RuntimeAppPublic + MaxEncodedLen + AsRef<[u8]>;
 
@@ -146,6 +156,11 @@ pub mod pallet {
 	/// Counts how often a node went out or came back.
 	#[pallet::storage]
 	pub type OutRevision<T> = StorageValue<_, u64, ValueQuery>;
+
+	/// Where collectors listen. An entry is removed when a window opens of which its collector is no
+	/// validator.
+	#[pallet::storage]
+	pub type Endpoints<T: Config> = StorageMap<_, Blake2_128Concat, T::CollectorId, Endpoint>;
 
 	/// Lengths and thresholds from block 0 on.
 	#[pallet::genesis_config]
@@ -235,6 +250,12 @@ pub mod pallet {
 			/// The window.
 			window: Window,
 		},
+		/// A collector said where it listens.
+		#[codec(index = 8)]
+		EndpointAnnounced {
+			/// The collector.
+			collector: T::CollectorId,
+		},
 	}
 
 	/// Why a call was refused.
@@ -298,12 +319,22 @@ pub mod pallet {
 		/// The node has no absence to end.
 		#[codec(index = 18)]
 		NotAbsent,
+		/// A collector needs one to four addresses at which somebody could reach it.
+		#[codec(index = 19)]
+		BadEndpoint,
+		/// The endpoint was signed too long ago, ahead of time, or not after the one that is known.
+		#[codec(index = 20)]
+		EndpointNotFresh,
 	}
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
 			Self::do_on_initialize(now)
+		}
+
+		fn offchain_worker(_: BlockNumberFor<T>) {
+			offchain::run::<T>()
 		}
 
 		fn integrity_test() {
@@ -369,6 +400,23 @@ pub mod pallet {
 			let family = ensure_signed(origin)?;
 			Self::do_end_absence(family, node)
 		}
+
+		/// Says where a validator's collector listens.
+		///
+		/// `signature` is that of the validator's key `collector` over
+		/// [`Endpoint::payload`](hippius_primitives::collector::Endpoint::payload).
+		#[pallet::call_index(4)]
+		#[pallet::authorize(Self::authorize_announce_endpoint)]
+		pub fn announce_endpoint(
+			origin: OriginFor<T>,
+			collector: T::CollectorId,
+			endpoint: Endpoint,
+			// Checked when the call was authorized.
+			_signature: CollectorSignature<T>,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			Self::do_announce_endpoint(collector, endpoint)
+		}
 	}
 
 	impl<T: Config> Pallet<T> {
@@ -387,6 +435,16 @@ pub mod pallet {
 			signature: &[u8; 64],
 		) -> TransactionValidityWithRefund {
 			let valid = Self::validate_show_life(sign, signature)?;
+			Ok((valid, Weight::zero()))
+		}
+
+		fn authorize_announce_endpoint(
+			_: TransactionSource,
+			collector: &T::CollectorId,
+			endpoint: &Endpoint,
+			signature: &CollectorSignature<T>,
+		) -> TransactionValidityWithRefund {
+			let valid = Self::validate_announce_endpoint(collector, endpoint, signature)?;
 			Ok((valid, Weight::zero()))
 		}
 	}

@@ -10,7 +10,10 @@ use frame_support::{
 	parameter_types,
 	traits::{Authorize, Hooks, Randomness, UnfilteredDispatchable},
 };
-use frame_system::RawOrigin;
+use frame_system::{
+	offchain::{CreateAuthorizedTransaction, CreateTransaction, CreateTransactionBase},
+	RawOrigin,
+};
 use hippius_primitives::{
 	heartbeat::{LifeSign, Page, PageReport, Window},
 	registration::{NodeParams, NodeRecord, NodeStatus},
@@ -31,7 +34,9 @@ pub(crate) mod app {
 }
 
 pub(crate) type AccountId = AccountId32;
-type Block = frame_system::mocking::MockBlock<Test>;
+type TxExtension = frame_system::AuthorizeCall<Test>;
+type Block = frame_system::mocking::MockBlock<Test, (), TxExtension>;
+pub(crate) type Extrinsic = frame_system::mocking::MockUncheckedExtrinsic<Test, (), TxExtension>;
 
 #[frame_support::runtime]
 mod runtime {
@@ -81,6 +86,34 @@ impl Randomness<H256, u64> for Dice {
 	fn random(subject: &[u8]) -> (H256, u64) {
 		let seed = (subject, RandomByte::get()).encode();
 		(sp_io::hashing::blake2_256(&seed).into(), 0)
+	}
+}
+
+impl<LocalCall> CreateTransactionBase<LocalCall> for Test
+where
+	RuntimeCall: From<LocalCall>,
+{
+	type Extrinsic = Extrinsic;
+	type RuntimeCall = RuntimeCall;
+}
+
+impl<LocalCall> CreateTransaction<LocalCall> for Test
+where
+	RuntimeCall: From<LocalCall>,
+{
+	type Extension = TxExtension;
+
+	fn create_transaction(call: RuntimeCall, extension: TxExtension) -> Extrinsic {
+		Extrinsic::new_transaction(call, extension)
+	}
+}
+
+impl<LocalCall> CreateAuthorizedTransaction<LocalCall> for Test
+where
+	RuntimeCall: From<LocalCall>,
+{
+	fn create_extension() -> TxExtension {
+		TxExtension::new()
 	}
 }
 

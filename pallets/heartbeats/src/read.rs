@@ -1,8 +1,9 @@
 //! Reading: the view functions' bodies and the seam to other pallets.
 
-use crate::{Config, NodeState, OutRevision, Pages, Pallet, Settings};
+use crate::{Config, NodeState, OutRevision, Pages, Pallet, Settings, Windows};
 use alloc::vec::Vec;
 use hippius_primitives::{
+	collector::WindowDraw,
 	heartbeat::{page_of, Page, Window},
 	traits::{Liveness, LivenessState},
 	NodeIndex,
@@ -29,6 +30,23 @@ impl<T: Config> Pallet<T> {
 			.into_iter()
 			.filter_map(|place| open.validators.get(place as usize).cloned())
 			.collect()
+	}
+
+	/// Blocks of a window, and beats due in it.
+	pub fn terms() -> Option<(u32, u8)> {
+		let config = Settings::<T>::get()?;
+		Some((config.window_blocks, config.beats_per_window))
+	}
+
+	/// Who may collect in a window that is open or not settled yet.
+	pub fn draw(window: Window) -> Option<WindowDraw> {
+		let open = Windows::<T>::get(window)?;
+		let keys = open.validators.iter();
+		Some(WindowDraw {
+			seed: open.seed,
+			validators: keys.map(|key| key.as_ref().to_vec()).collect(),
+			pages: Self::pages(),
+		})
 	}
 
 	pub(crate) fn standing_of(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>) {

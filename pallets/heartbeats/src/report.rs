@@ -89,9 +89,11 @@ pub(crate) fn refused<T>(error: Error<T>) -> TransactionValidityError {
 	use codec::Encode;
 	let invalid = match error {
 		Error::WindowNotOver => InvalidTransaction::Future,
-		Error::WindowClosed | Error::AlreadyPosted | Error::OtherWindow | Error::AlreadyShown => {
-			InvalidTransaction::Stale
-		}
+		Error::WindowClosed
+		| Error::AlreadyPosted
+		| Error::OtherWindow
+		| Error::AlreadyShown
+		| Error::EndpointNotFresh => InvalidTransaction::Stale,
 		Error::BadSignature => InvalidTransaction::BadProof,
 		other => InvalidTransaction::Custom(other.encode().first().copied().unwrap_or(u8::MAX)),
 	};

@@ -29,6 +29,8 @@ const PAGE: u64 = 12_288;
 const ROW: u64 = 1_200;
 /// Greatest encoded length of a registry entry, rounded up.
 const NODE: u64 = 512;
+/// Greatest encoded length of a collector's endpoint and key, rounded up.
+const ENDPOINT: u64 = 512;
 /// Sorting the reports of one node and counting its window, 256 times, in picoseconds.
 const JUDGE: u64 = 256 * 700_000;
 
@@ -46,6 +48,10 @@ pub trait WeightInfo {
 	fn announce_absence() -> Weight;
 	/// Weight of `end_absence`.
 	fn end_absence() -> Weight;
+	/// Weight of `announce_endpoint`.
+	fn announce_endpoint() -> Weight;
+	/// Weight of authorizing `announce_endpoint`.
+	fn authorize_announce_endpoint() -> Weight;
 	/// A block in which nothing is due.
 	fn idle() -> Weight;
 	/// Opening a window with `validators`.
@@ -87,6 +93,16 @@ fn absence(db: RuntimeDbWeight) -> Weight {
 	bound(db, 2 * BASE, 5, 2, PAGE + NODE)
 }
 
+fn announce_endpoint(db: RuntimeDbWeight) -> Weight {
+	// Reads: Endpoints, the validators' keys. Writes: Endpoints, an event.
+	bound(db, BASE, 2, 2, ENDPOINT + WINDOW)
+}
+
+fn authorize_announce_endpoint(db: RuntimeDbWeight) -> Weight {
+	// Reads: as above and BlockHash.
+	bound(db, BASE + VERIFY, 3, 0, ENDPOINT + WINDOW)
+}
+
 fn idle(db: RuntimeDbWeight) -> Weight {
 	// Reads: Config, Next.
 	bound(db, BASE, 2, 0, 0)
@@ -94,8 +110,12 @@ fn idle(db: RuntimeDbWeight) -> Weight {
 
 fn open_window(db: RuntimeDbWeight, validators: u32) -> Weight {
 	// Reads: Next, the keys of Windows, the validators' keys, Rotation, randomness, parent hash.
-	// Writes: Rotation, Windows, an event.
-	let each = Weight::from_parts(1_000_000, 64).saturating_mul(validators.into());
+	// Writes: Rotation, Windows, an event. For each validator the keys of its endpoint and of that of
+	// a predecessor, which is removed.
+	let endpoint = bound(db, 1_000_000, 2, 1, 2 * ENDPOINT);
+	let each = Weight::from_parts(1_000_000, 64)
+		.saturating_add(endpoint)
+		.saturating_mul(validators.into());
 	bound(db, BASE, 10, 3, WINDOW).saturating_add(each)
 }
 
@@ -137,6 +157,12 @@ macro_rules! steps {
 		}
 		fn end_absence() -> Weight {
 			absence($db)
+		}
+		fn announce_endpoint() -> Weight {
+			announce_endpoint($db)
+		}
+		fn authorize_announce_endpoint() -> Weight {
+			authorize_announce_endpoint($db)
 		}
 		fn idle() -> Weight {
 			idle($db)

@@ -49,6 +49,7 @@ impl<T: Config> Pallet<T> {
 		let mut validators = T::Collectors::get();
 		validators.truncate(T::MaxCollectors::get() as usize);
 		let count = validators.len() as u32;
+		Self::keep_endpoints(&validators);
 		Windows::<T>::insert(
 			window,
 			OpenWindow {

@@ -47,14 +47,9 @@ pub(crate) fn is_weak(key: &NodeKey) -> bool {
 	SMALL_ORDER.contains(&y)
 }
 
+/// Relays have errors of their own.
 fn is_reachable(address: &NodeAddress) -> bool {
-	let ip_is_usable = match address {
-		NodeAddress::V4 { ip, .. } => *ip != [0; 4] && *ip != [255; 4] && ip[0] & 0xf0 != 0xe0,
-		NodeAddress::V6 { ip, .. } => *ip != [0; 16] && ip[0] != 0xff,
-		// Relays have errors of their own.
-		NodeAddress::Relay(_) => return true,
-	};
-	ip_is_usable && address.port() != 0
+	address.relay().is_some() || address.is_sound()
 }
 
 impl<T: Config> Pallet<T> {
