@@ -329,7 +329,7 @@ impl Appender {
 }
 
 /// The stripes that too few of those who signed hold.
-fn lacking(gathered: &Receipts) -> Vec<usize> {
+pub(super) fn lacking(gathered: &Receipts) -> Vec<usize> {
 	(0..gathered.batch.stripes)
 		.filter(|stripe| {
 			let held = gathered
@@ -343,7 +343,7 @@ fn lacking(gathered: &Receipts) -> Vec<usize> {
 }
 
 /// What each owner has.
-fn owners(entries: &[StripeEntry]) -> Vec<OwnerShare> {
+pub(super) fn owners(entries: &[StripeEntry]) -> Vec<OwnerShare> {
 	let mut sums = BTreeMap::<[u8; 32], u64>::new();
 	for entry in entries {
 		// A bad length was refused when the batch was made.

@@ -8,6 +8,8 @@
 mod appender;
 mod chain;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub use appender::{Appender, LedgerError};
 pub use chain::{AppendError, ChainLedger, LedgerChain};
