@@ -2,8 +2,8 @@
 
 use crate::{
 	wire::{
-		clean, decode_request, decode_response, frame, frame_len, pack, unpack, GroupRange, Punch, Request,
-		Response, Status, MAX_FRAME, MAX_HAS,
+		clean, decode_request, decode_response, frame, frame_len, pack, unpack, GroupRange, Punch,
+		Request, Response, Status, MAX_FRAME, MAX_HAS,
 	},
 	Input,
 };
@@ -130,10 +130,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		request(Request::Stripe {
 			stripe: StripeId([2; 32]),
 		}),
-		request(Request::Receipt {
-			batch,
-			len: 66,
-		}),
+		request(Request::Receipt { batch, len: 66 }),
 		request(Request::Change(Box::new(SignedChange {
 			permit: ChangePermit {
 				genesis: [1; 32],
