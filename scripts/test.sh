@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test there is, or only the sections named: setup shell fmt clippy unit relay nat build up demo
-# during-get during-put too-many damage twice nodes clients stories down. What CI runs is this.
+# Runs every test there is, or only the sections named: setup shell fmt clippy unit relay nat extras build up
+# demo during-get during-put too-many damage twice nodes clients stories down. What CI runs is this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -90,6 +90,13 @@ section_relay() {
 
 # Nodes behind NATs in network namespaces; says so if this machine cannot.
 section_nat() { scripts/nat.sh; }
+
+# Workspaces of their own that nothing else builds.
+section_extras() {
+	# Without the node's executor, which takes longer than all the rest.
+	cargo check --manifest-path benches/Cargo.toml --workspace --exclude bench-wasm --locked
+	cargo check --manifest-path fuzz/Cargo.toml --locked
+}
 
 section_build() {
 	cargo build --workspace --locked --bins
@@ -186,7 +193,7 @@ section_down() {
 	fi
 }
 
-for name in setup shell fmt clippy unit relay nat build up demo during-get during-put too-many damage twice nodes clients stories down; do
+for name in setup shell fmt clippy unit relay nat extras build up demo during-get during-put too-many damage twice nodes clients stories down; do
 	section "$name"
 	# setup.sh may have found out more.
 	if [ "$name" = setup ]; then

@@ -1,7 +1,7 @@
 //! Transfers cancelled over a distance: a proxy before each miner holds packets up, both ways, and
 //! notes what it hands on. On loopback a round trip is shorter than a turn of the scheduler.
 
-use crate::{failed, reads::percentile, Bench, RATIO};
+use crate::{failed, reads::percentile, Bench, RATIO, WALL_MS};
 use arion_gateway::{
 	cluster::{Layout, Node},
 	config::Config,
@@ -12,7 +12,7 @@ use arion_grid::{Grid, Identity, Progress};
 use bench_harness::{BenchError, Case, Report, Unit};
 use std::{
 	net::SocketAddr,
-	sync::{Arc, Mutex, OnceLock, PoisonError},
+	sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 	time::Duration,
 };
 use tokio::{net::UdpSocket, sync::mpsc, task::JoinSet, time::Instant};
@@ -33,10 +33,18 @@ const SHARD: u32 = 1 << 20;
 /// Transfers at a time. More would measure how fast the proxies are.
 const AT_ONCE: usize = 2;
 
-/// What a proxy handed to the client, and when.
-type Log = Arc<Mutex<Vec<(Instant, usize)>>>;
+/// What went through a proxy.
+#[derive(Default)]
+struct Seen {
+	/// When a packet came from the client, and when the miner got it.
+	up: Vec<(Instant, Instant)>,
+	/// When data came from the miner, when the client got it, and how much.
+	down: Vec<(Instant, Instant, usize)>,
+}
 
-fn entries(log: &Log) -> std::sync::MutexGuard<'_, Vec<(Instant, usize)>> {
+type Log = Arc<Mutex<Seen>>;
+
+fn entries(log: &Log) -> MutexGuard<'_, Seen> {
 	log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -63,13 +71,15 @@ impl Proxy {
 			while let Ok((len, sender)) = from.recv_from(&mut packet).await {
 				who.get_or_init(|| sender);
 				// Full: lost, as on a full link.
-				let _ = hold.try_send((Instant::now() + DELAY, packet[..len].to_vec()));
+				let _ = hold.try_send((Instant::now(), packet[..len].to_vec()));
 			}
 		});
+		let seen = log.clone();
 		tasks.spawn(async move {
-			let mut held = held;
-			while let Some((due, packet)) = held.recv().await {
-				tokio::time::sleep_until(due).await;
+			let mut held: mpsc::Receiver<(Instant, Vec<u8>)> = held;
+			while let Some((came, packet)) = held.recv().await {
+				tokio::time::sleep_until(came + DELAY).await;
+				entries(&seen).up.push((came, Instant::now()));
 				// A packet that cannot be sent is a lost one.
 				let _ = to.send(&packet).await;
 			}
@@ -78,16 +88,18 @@ impl Proxy {
 		tasks.spawn(async move {
 			let mut packet = vec![0; 1 << 16];
 			while let Ok(len) = far.recv(&mut packet).await {
-				let _ = hold.try_send((Instant::now() + DELAY, packet[..len].to_vec()));
+				let _ = hold.try_send((Instant::now(), packet[..len].to_vec()));
 			}
 		});
 		let seen = log.clone();
 		tasks.spawn(async move {
 			let mut held: mpsc::Receiver<(Instant, Vec<u8>)> = held;
-			while let Some((due, packet)) = held.recv().await {
-				tokio::time::sleep_until(due).await;
+			while let Some((came, packet)) = held.recv().await {
+				tokio::time::sleep_until(came + DELAY).await;
 				if packet.len() > DATA {
-					entries(&seen).push((Instant::now(), packet.len()));
+					entries(&seen)
+						.down
+						.push((came, Instant::now(), packet.len()));
 				}
 				if let Some(client) = client.get() {
 					let _ = near.send_to(&packet, *client).await;
@@ -103,12 +115,17 @@ impl Proxy {
 }
 
 /// What came of one cancelled transfer, from the moment it was dropped.
+#[derive(Default)]
 struct After {
-	/// Bytes within a round trip and a turn of the scheduler: they were on their way.
-	due: f64,
-	/// Bytes later than that.
+	/// Bytes that came: they were on their way.
+	bytes: f64,
+	/// Bytes that the miner sent after it could know.
+	told: f64,
+	/// Of these, what it sent more than a turn of the scheduler later.
 	late: f64,
-	/// Round trips until the last byte.
+	/// Milliseconds from when it could know until it sent the last.
+	reaction: f64,
+	/// Round trips from the drop to the last byte that came.
 	trips: f64,
 }
 
@@ -121,6 +138,7 @@ async fn cancel(
 ) -> Result<Option<After>, BenchError> {
 	let peer = grid.peer(node.key, node.addresses);
 	peer.connect().await.map_err(failed("cancel"))?;
+	*entries(&log) = Seen::default();
 	let progress = Progress::default();
 	let transfer = {
 		let progress = progress.clone();
@@ -135,17 +153,22 @@ async fn cancel(
 	}
 	let dropped = Instant::now();
 	tokio::time::sleep(QUIET).await;
-	let mut after = After {
-		due: 0.0,
-		late: 0.0,
-		trips: 0.0,
-	};
-	for (at, len) in entries(&log).drain(..).filter(|(at, _)| *at > dropped) {
-		match at <= dropped + TRIP + TURN {
-			true => after.due += len as f64,
-			false => after.late += len as f64,
+	let seen = std::mem::take(&mut *entries(&log));
+	let mut after = After::default();
+	let told = seen.up.iter().find(|(came, _)| *came >= dropped);
+	let told = told.map_or(dropped + DELAY, |(_, handed)| *handed);
+	for (sent, arrived, len) in seen.down {
+		if arrived > dropped {
+			after.bytes += len as f64;
+			after.trips = (arrived - dropped).as_secs_f64() / TRIP.as_secs_f64();
 		}
-		after.trips = (at - dropped).as_secs_f64() / TRIP.as_secs_f64();
+		if sent > told {
+			after.told += len as f64;
+			after.reaction = (sent - told).as_secs_f64() * 1e3;
+		}
+		if sent > told + TURN {
+			after.late += len as f64;
+		}
 	}
 	Ok(Some(after))
 }
@@ -170,6 +193,20 @@ pub(crate) async fn cancels(
 	let any = ([127, 0, 0, 1], 0).into();
 	let grid = Grid::bind(any, Arc::new(identity), grid_config(&Config::default()));
 	let grid = grid.map_err(failed("grid"))?;
+	// So that connections are open and know their packets' size.
+	let first = stored
+		.first()
+		.and_then(|object| object.manifest.stripes().first());
+	if let Some(stripe) = first {
+		let slots = layout.slots(&stripe.id()).map_err(failed("map"))?;
+		for (shard, index) in stripe.shards.iter().zip(slots) {
+			if let Some(node) = index.and_then(|index| nodes.get(index as usize)) {
+				let peer = grid.peer(node.key, node.addresses.clone());
+				let shard = peer.get(*shard, SHARD as usize).await;
+				shard.map_err(failed("cancel"))?;
+			}
+		}
+	}
 	let mut all = Vec::new();
 	let stripes = stored.iter().flat_map(|object| object.manifest.stripes());
 	for stripe in stripes.take(if bench.options.quick { 2 } else { 6 }) {
@@ -191,28 +228,38 @@ pub(crate) async fn cancels(
 		}
 	}
 	grid.close().await;
-	let of = |value: fn(&After) -> f64| all.iter().map(value).collect::<Vec<f64>>();
-	let (mut due, mut late, mut trips) = (of(|a| a.due), of(|a| a.late), of(|a| a.trips));
 	let note = format!(
 		"{} transfers dropped after a quarter of 1 MiB, {AT_ONCE} at a time, {} ms there and back",
 		all.len(),
 		TRIP.as_millis()
 	);
-	let case = Case::new(
-		"far-cancel-bytes-in-flight",
-		Unit::BYTES,
-		percentile(&mut due, 50),
+	let mut show = |name: &str, unit: Unit, note: String, value: fn(&After) -> f64| {
+		let mut values: Vec<f64> = all.iter().map(value).collect();
+		for percent in [50, 95, 99] {
+			let case = Case::new(
+				format!("far-cancel-{name}-p{percent}"),
+				unit,
+				percentile(&mut values, percent),
+			);
+			report.push(if percent == 50 {
+				case.note(note.clone())
+			} else {
+				case
+			});
+		}
+	};
+	show("bytes-after-drop", Unit::BYTES, note, |after| after.bytes);
+	let note = "sent by the miner after it got the word".to_owned();
+	show("bytes-after-word", Unit::BYTES, note, |after| after.told);
+	let note = format!(
+		"of these, more than {} ms later; bar for p95: none",
+		TURN.as_millis()
 	);
-	report.push(case.note(note));
-	for percent in [50, 95, 99] {
-		let name = format!("far-cancel-bytes-late-p{percent}");
-		let case = Case::new(name, Unit::BYTES, percentile(&mut late, percent));
-		report.push(case.note(format!(
-			"later than a round trip and {} ms; bar for p95: none",
-			TURN.as_millis()
-		)));
-		let name = format!("far-cancel-round-trips-p{percent}");
-		report.push(Case::new(name, RATIO, percentile(&mut trips, percent)));
-	}
+	show("bytes-late", Unit::BYTES, note, |after| after.late);
+	let note = "from when the miner got the word to the last it sent".to_owned();
+	show("reaction", WALL_MS, note, |after| after.reaction);
+	let note =
+		"from the drop to the last packet of data, the proxies' own delays included".to_owned();
+	show("round-trips", RATIO, note, |after| after.trips);
 	Ok(())
 }
