@@ -1,6 +1,7 @@
 //! The deadline counter, the sweep of what fell due, the outage breaker.
 
 use crate::{
+	draws::Drawn,
 	types::{Tally, Why},
 	ActiveRules, Answered, CaseCursor, Cases, Config, Congestion, DrawnAt, Event, FullBlocks, Open,
 	Outage, Pallet, Rules, Swept, Tallies, Tick, WeightInfo,
@@ -28,12 +29,13 @@ impl<T: Config> Pallet<T> {
 		});
 		let (swept, missed) = Self::sweep(tick, &rules);
 		let (visits, turns) = Self::visit_some(now, seed, tick, &rules);
-		let (groups, places, drawn) = match seed {
+		let drawn = match seed {
 			Some(seed) => Self::draw(now, seed, &rules),
-			None => (0, 0, 0),
+			None => Drawn::default(),
 		};
-		let draws = swept.saturating_add(drawn);
-		T::WeightInfo::block(groups, places, draws, visits, missed.saturating_add(turns))
+		let draws = swept.saturating_add(drawn.draws);
+		let booked = missed.saturating_add(turns).saturating_add(drawn.found);
+		T::WeightInfo::block(drawn.groups, drawn.places, draws, visits, booked)
 	}
 
 	/// Notes whether the block was full.

@@ -33,6 +33,19 @@ pub(crate) struct Picked {
 	pub(crate) places: u32,
 }
 
+/// What drawing for a block came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Drawn {
+	/// Groups that were mapped.
+	pub(crate) groups: u32,
+	/// Slots whose holders were asked for.
+	pub(crate) places: u32,
+	/// Draws made.
+	pub(crate) draws: u32,
+	/// Slots found of nodes that must prove themselves.
+	pub(crate) found: u32,
+}
+
 /// A group looked at: the look's number and the group.
 struct Look {
 	number: u32,
@@ -62,23 +75,27 @@ impl<T: Config> Pallet<T> {
 		Some(rolled)
 	}
 
-	/// Draws for block `now` and keeps the draws until their deadline; gives groups mapped, slots
-	/// looked at and draws made.
-	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> (u32, u32, u32) {
+	/// Draws for block `now` and keeps the draws until their deadline; gives what that came to.
+	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> Drawn {
 		let picked = Self::pick(now, seed, rules, &Collecting::<T>::get());
+		let drawn = Drawn {
+			groups: picked.groups,
+			places: picked.places,
+			draws: picked.draws.len() as u32,
+			found: picked.fresh.len() as u32,
+		};
 		for (node, place) in picked.fresh {
 			Self::found_slot(node, place);
 		}
-		let count = picked.draws.len() as u32;
 		// `pick` keeps to the bound.
 		if let Ok(draws) = picked.draws.try_into() {
-			if count > 0 {
+			if drawn.draws > 0 {
 				let tick = Tick::<T>::get();
 				DrawnAt::<T>::insert(tick, now);
 				Open::<T>::insert(now, OpenBlock { tick, seed, draws });
 			}
 		}
-		(picked.groups, picked.places, count)
+		drawn
 	}
 
 	/// The draws of block `block` if its randomness is `seed`, by the present state: whoever runs it
