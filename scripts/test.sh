@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test there is, or only the sections named: setup shell fmt clippy unit relay nat extras build up
-# demo during-get during-put too-many damage twice nodes clients stories down. What CI runs is this.
+# demo during-get during-put too-many damage twice nodes beats clients stories down. What CI runs is this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -171,6 +171,12 @@ section_nodes() {
 	report 'r.killed === 5'
 }
 
+# Nothing is killed: the miner that is frozen must be the only one the chain misses.
+section_beats() {
+	demo --kill 0 --freeze-miner
+	report 'r.killed === 0'
+}
+
 section_clients() (
 	cd tests/clients
 	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
@@ -193,7 +199,7 @@ section_down() {
 	fi
 }
 
-for name in setup shell fmt clippy unit relay nat extras build up demo during-get during-put too-many damage twice nodes clients stories down; do
+for name in setup shell fmt clippy unit relay nat extras build up demo during-get during-put too-many damage twice nodes beats clients stories down; do
 	section "$name"
 	# setup.sh may have found out more.
 	if [ "$name" = setup ]; then

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{daemons::DaemonArg, session_keys::SessionKeysCmd};
+use std::net::SocketAddr;
 
 /// Runs a Hippius node, or one of its tools.
 #[derive(Debug, clap::Parser)]
@@ -10,6 +11,9 @@ Examples:
       A chain of one validator that is forgotten when the node stops.
   hippius-node --chain local --alice --base-path /tmp/alice --node-key 0000...01
       The first validator of a local network.
+  hippius-node --chain main --validator --collector-listen 0.0.0.0:30500 \\
+      --collector-address 203.0.113.7:30500
+      A validator that collects the heartbeats of storage nodes.
   hippius-node --chain main --name my-miner --offchain-worker always \\
       --arion-daemon http://127.0.0.1:7070,token-file=/var/lib/arion/control.token
       A full node beside a miner daemon: its worker hands the daemon each new cluster map.
@@ -37,6 +41,16 @@ pub struct NodeCmd {
 	/// given more than once. Needs `--offchain-worker always` unless the node is a validator.
 	#[arg(long = "arion-daemon", value_name = "URL[,token-file=PATH]")]
 	pub arion_daemons: Vec<DaemonArg>,
+
+	/// UDP address on which this validator collects the heartbeats of storage nodes. Without it the
+	/// validator does not take part in judging who is there.
+	#[arg(long, value_name = "IP:PORT")]
+	pub collector_listen: Option<SocketAddr>,
+
+	/// Address at which nodes reach the collector, if it is not the one it listens on. May be given
+	/// up to four times.
+	#[arg(long = "collector-address", value_name = "IP:PORT")]
+	pub collector_addresses: Vec<SocketAddr>,
 }
 
 /// The tools.

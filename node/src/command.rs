@@ -3,6 +3,7 @@
 use crate::{
 	chain_spec,
 	cli::{Cli, Subcommand},
+	collector::CollectorConfig,
 	daemons,
 	service::{self, Options},
 	Block,
@@ -105,9 +106,12 @@ fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 	// Read before anything is started, so that a mistake costs no half-started node.
 	let daemons = daemons::resolve(&cli.run.arion_daemons)
 		.map_err(|error| sc_cli::Error::Input(error.to_string()))?;
+	let collector =
+		CollectorConfig::resolve(cli.run.collector_listen, &cli.run.collector_addresses)
+			.map_err(|error| sc_cli::Error::Input(error.to_string()))?;
 	let runner = cli.create_runner(&cli.run.base)?;
 	runner.run_node_until_exit(|config| async move {
-		let options = Options { daemons };
+		let options = Options { daemons, collector };
 		let handle = match config.network.network_backend {
 			NetworkBackendType::Libp2p => {
 				service::new_full::<sc_network::NetworkWorker<_, _>>(config, options)

@@ -5,6 +5,7 @@
 //!   [`service::new_full`]
 //! - [`chain_spec`] names the networks
 //! - [`cli`] and [`command`] are the command line
+//! - [`collector`] counts the heartbeats of storage nodes on a validator
 //! - [`daemons`] tells the offchain worker of the miner daemons beside this node
 //! - [`session_keys`] makes a validator's keys with their proof of possession
 
@@ -15,6 +16,7 @@
 
 pub mod chain_spec;
 pub mod cli;
+pub mod collector;
 pub mod command;
 pub mod daemons;
 pub mod rpc;

@@ -1,6 +1,9 @@
 //! Puts a node together.
 
-use crate::{daemons, rpc, Block};
+use crate::{
+	collector::{self, CollectorConfig, CollectorError},
+	daemons, rpc, Block,
+};
 use futures::{FutureExt, StreamExt};
 use hippius_primitives::daemon::DaemonAccess;
 use hippius_runtime::{apis::RuntimeApi, genesis};
@@ -56,6 +59,8 @@ const JUSTIFICATION_PERIOD: u32 = 512;
 pub struct Options {
 	/// The miner daemons that the offchain worker drives.
 	pub daemons: Vec<DaemonAccess>,
+	/// Where this validator collects heartbeats, if it does.
+	pub collector: Option<CollectorConfig>,
 }
 
 /// Why a node does not start, where the reason is ours.
@@ -262,6 +267,16 @@ where
 	daemons::store(backend.offchain_storage().as_mut(), &options.daemons)
 		.map_err(|error| ServiceError::Application(Box::new(error)))?;
 
+	start_collector(
+		options.collector.as_ref(),
+		&config,
+		&task_manager,
+		&client,
+		&backend,
+		&keystore,
+	)
+	.map_err(|error| ServiceError::Application(Box::new(error)))?;
+
 	let prometheus = config.prometheus_registry().cloned();
 	let metrics = N::register_notification_metrics(config.prometheus_registry());
 	let mut net_config = sc_network::config::FullNetworkConfiguration::<
@@ -459,6 +474,35 @@ fn refuse_placeholder_keys(
 	if role.is_authority() && placeholders {
 		return Err(StartError::PlaceholderKeys);
 	}
+	Ok(())
+}
+
+fn start_collector(
+	collector: Option<&CollectorConfig>,
+	config: &Configuration,
+	task_manager: &TaskManager,
+	client: &Arc<Client>,
+	backend: &Arc<NodeBackend>,
+	keystore: &KeystorePtr,
+) -> Result<(), CollectorError> {
+	let Some(collector) = collector else {
+		collector::forget(backend.offchain_storage());
+		return Ok(());
+	};
+	if !config.role.is_authority() {
+		return Err(CollectorError::NotAValidator);
+	}
+	let service = collector::Service::start(
+		collector,
+		&config.base_path.config_dir(config.chain_spec.id()),
+		Arc::clone(client),
+		Arc::clone(keystore),
+		backend.offchain_storage(),
+	)?;
+	// It calls the runtime and the database.
+	task_manager
+		.spawn_handle()
+		.spawn_blocking("heartbeat-collector", None, service.run());
 	Ok(())
 }
 

@@ -121,6 +121,7 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 		dir.path(),
 		Options {
 			daemons: vec![daemon.clone()],
+			..Options::default()
 		},
 	);
 	assert_eq!(stored_daemons(&node), Some(vec![daemon]));

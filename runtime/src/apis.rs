@@ -8,8 +8,8 @@ use frame_support::{
 	weights::Weight,
 };
 use hippius_primitives::{
-	collector::WindowDraw, heartbeat::Window, registration::NodeRecord, Epoch, NodeIndex, Pg,
-	StripeId,
+	collector::WindowDraw, heartbeat::Window, registration::NodeRecord, traits::LivenessState, Epoch,
+	NodeIndex, Pg, StripeId,
 };
 use pallet_grandpa::AuthorityId as GrandpaId;
 use pallet_placement_groups::{oracle::OracleError, LedgerState, PlacementError};
@@ -296,6 +296,10 @@ impl_runtime_apis! {
 
 		fn window(window: Window) -> Option<WindowDraw> {
 			Heartbeats::draw(window)
+		}
+
+		fn standing(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>) {
+			Heartbeats::standing_of(node)
 		}
 	}
 

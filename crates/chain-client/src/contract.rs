@@ -188,8 +188,15 @@ pub mod runtime_api {
 		method: "ledger",
 		name: "PlacementGroupsApi_ledger",
 	};
+	/// `standing(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>)`.
+	pub const STANDING: Function = Function {
+		api: "HeartbeatsApi",
+		method: "standing",
+		name: "HeartbeatsApi_standing",
+	};
 	/// All of them.
-	pub const ALL: [&Function; 3] = [&CLUSTER_MAP, &NODES_FROM, &LEDGER];
+	pub const ALL: [&Function; 4] =
+		[&CLUSTER_MAP, &NODES_FROM, &LEDGER, &STANDING];
 }
 
 /// Compares every item above in the node's metadata with the committed one.

@@ -7,7 +7,9 @@ use crate::{
 };
 use arion_crush::cluster::ClusterMap;
 use codec::{Decode, DecodeAll, Encode};
-use hippius_primitives::{registration::NodeRecord, Epoch, NodeIndex, NodeKey};
+use hippius_primitives::{
+	registration::NodeRecord, traits::LivenessState, Epoch, NodeIndex, NodeKey,
+};
 use subxt::{
 	client::OnlineClientAtBlock,
 	metadata::ArcMetadata,
@@ -151,6 +153,14 @@ impl ChainView {
 	) -> Result<Vec<NodeRecord>, ChainError> {
 		self.call(&runtime_api::NODES_FROM, &(from, limit).encode())
 			.await
+	}
+
+	/// How a node is doing by its heartbeats, and beats seen and due in the last 30 days.
+	pub async fn standing(
+		&self,
+		node: NodeIndex,
+	) -> Result<(LivenessState, Option<(u32, u32)>), ChainError> {
+		self.call(&runtime_api::STANDING, &node.encode()).await
 	}
 
 	/// The node with this key (current or next).

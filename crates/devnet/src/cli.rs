@@ -116,6 +116,10 @@ pub struct DemoArgs {
 	/// Kill one of the three validators, bring it back, and see finality go on.
 	#[arg(long)]
 	pub kill_validator: bool,
+	/// Freeze a miner until the chain calls its node down, let it go on, and see it come back.
+	/// Brings killed miners back first.
+	#[arg(long)]
+	pub freeze_miner: bool,
 	/// Print one JSON object as the last line (and the story on standard error).
 	#[arg(long)]
 	pub json: bool,
@@ -131,6 +135,7 @@ impl DemoArgs {
 			damage: self.damage,
 			restart_node: self.restart_node,
 			kill_validator: self.kill_validator,
+			freeze_miner: self.freeze_miner,
 		}
 	}
 }
@@ -144,6 +149,7 @@ impl Default for Options {
 			damage: 0,
 			restart_node: false,
 			kill_validator: false,
+			freeze_miner: false,
 		}
 	}
 }

@@ -91,6 +91,9 @@ pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[S
 	if node.validator {
 		// The well-known name stands for its keys, and implies `--validator`.
 		list.push(format!("--{}", node.name));
+		if let Some(port) = node.collector_port {
+			list.extend(args(["--collector-listen", &format!("127.0.0.1:{port}")]));
+		}
 	} else {
 		list.extend(args([
 			"--offchain-worker",
@@ -304,6 +307,7 @@ mod tests {
 			assert_eq!(count(&entry), 0);
 			assert!(entry.args.contains(&format!("--{}", validator.name)));
 			assert!(entry.args.contains(&"/ip4/x".to_owned()));
+			assert!(entry.args.contains(&"--collector-listen".to_owned()));
 		}
 	}
 

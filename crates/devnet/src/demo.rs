@@ -55,6 +55,8 @@ pub struct Options {
 	pub restart_node: bool,
 	/// Kill a validator, see finality stop, bring it back, see finality go on.
 	pub kill_validator: bool,
+	/// Freeze a miner, see the chain call it down, let it go on, see it come back.
+	pub freeze_miner: bool,
 }
 
 /// What `arion put --output json` prints, as far as the demo needs it.
@@ -195,6 +197,10 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 	}
 	if options.kill_validator {
 		trials::finality_survives_a_validator(net).await?;
+	}
+	if options.freeze_miner {
+		net.heal().await?;
+		trials::a_frozen_miner_is_noticed(net).await?;
 	}
 	Ok(())
 }

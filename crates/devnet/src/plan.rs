@@ -29,6 +29,7 @@ pub const PORTS: u16 = 100;
 const GATEWAY_OFFSET: u16 = 12;
 const RELAY_OFFSET: u16 = 13;
 const MINER_CONTROL_OFFSET: u16 = 20;
+const COLLECTOR_OFFSET: u16 = 50;
 const MINER_GRID_OFFSET: u16 = 60;
 
 /// A transport.
@@ -67,6 +68,8 @@ pub struct NodePlan {
 	pub base_path: PathBuf,
 	/// Whether it authors blocks.
 	pub validator: bool,
+	/// Where a validator collects heartbeats, over QUIC.
+	pub collector_port: Option<u16>,
 }
 
 impl NodePlan {
@@ -202,6 +205,7 @@ impl Plan {
 			node_key: format!("{:064x}", offset + 1),
 			base_path: dir.join("nodes").join(name),
 			validator,
+			collector_port: validator.then_some(base_port + COLLECTOR_OFFSET + offset),
 		};
 		let validators = VALIDATORS
 			.iter()
@@ -278,6 +282,9 @@ impl Plan {
 				node.metrics_port,
 				format!("metrics of {}", node.name),
 			));
+			if let Some(port) = node.collector_port {
+				ports.push((Protocol::Udp, port, format!("collector of {}", node.name)));
+			}
 		}
 		ports.push((
 			Protocol::Tcp,
@@ -369,7 +376,7 @@ mod tests {
 		let ports = plan.ports();
 		let numbers: BTreeSet<u16> = ports.iter().map(|(_, port, _)| *port).collect();
 		assert_eq!(numbers.len(), ports.len());
-		assert_eq!(ports.len(), 4 * 3 + 1 + 2 * 30);
+		assert_eq!(ports.len(), 4 * 3 + 3 + 1 + 2 * 30);
 		assert!(numbers
 			.iter()
 			.all(|p| (plan.base_port..plan.base_port + PORTS).contains(p)));
@@ -385,7 +392,7 @@ mod tests {
 		assert!(behind.clone().all(|miner| miner.zone == 2));
 		assert_eq!(behind.count(), 5);
 		let numbers: BTreeSet<u16> = plan.ports().iter().map(|(_, port, _)| *port).collect();
-		assert_eq!(numbers.len(), 4 * 3 + 1 + 2 + 2 * 30);
+		assert_eq!(numbers.len(), 4 * 3 + 3 + 1 + 2 + 2 * 30);
 		assert!(super::tests::plan()
 			.with_relay(Some(ZONES), Path::new("/"))
 			.is_err());

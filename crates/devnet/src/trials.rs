@@ -1,4 +1,5 @@
-//! What else a network must survive: a restarted full node, a killed validator, damaged disks.
+//! What else a network must survive: a restarted full node, a killed validator, damaged disks, a
+//! miner that stops.
 
 use crate::{
 	error::{Context as _, Error, Result},
@@ -6,6 +7,8 @@ use crate::{
 	plan::{MinerPlan, FULL_NODE},
 };
 use hippius_chain_client::{At, ChainClient, ChainError};
+use hippius_primitives::{traits::LivenessState, NodeIndex};
+use rustix::process::Signal;
 use std::{
 	fs::File,
 	os::unix::fs::FileExt as _,
@@ -14,6 +17,8 @@ use std::{
 };
 
 const CATCH_UP: Duration = Duration::from_secs(180);
+/// Six windows of 36 seconds and more: until two are over, or two were missed and settled.
+const JUDGED: Duration = Duration::from_secs(300);
 const AUTHORED: Duration = Duration::from_secs(180);
 const RESUMED: Duration = Duration::from_secs(180);
 /// Bytes of a volume looked at in one go.
@@ -82,6 +87,103 @@ pub async fn finality_survives_a_validator(net: &Network) -> Result<()> {
 		"{} is back; block {best} was finalised {:.1} s after its start",
 		last.name,
 		started.elapsed().as_secs_f64()
+	));
+	Ok(())
+}
+
+/// Waits until the chain says of all these nodes what is `wanted`; gives how long that took.
+async fn judged(
+	client: &ChainClient,
+	nodes: &[NodeIndex],
+	wanted: fn(&LivenessState) -> bool,
+	what: &str,
+) -> Result<Duration> {
+	let started = Instant::now();
+	let mut blocks = client.follow(At::Best).await.map_err(chain)?;
+	let wait = async {
+		loop {
+			let view = client.at(At::Best).await.map_err(chain)?;
+			let mut left = Vec::new();
+			for node in nodes {
+				let (state, _) = view.standing(*node).await.map_err(chain)?;
+				if !wanted(&state) {
+					left.push((*node, state));
+				}
+			}
+			if left.is_empty() {
+				return Ok(());
+			}
+			if started.elapsed() > JUDGED {
+				return Err(Error::Chain(format!(
+					"nodes are not {what} after {JUDGED:?}: {left:?}"
+				)));
+			}
+			blocks.next().await.map_err(chain)?;
+		}
+	};
+	// Blocks may stop altogether.
+	match tokio::time::timeout(2 * JUDGED, wait).await {
+		Ok(result) => result.map(|()| started.elapsed()),
+		Err(_) => Err(Error::Chain(format!(
+			"no node became {what}: the chain gave no block"
+		))),
+	}
+}
+
+/// Goes on with a process, whatever becomes of the trial.
+struct Thaw(crate::process::Running);
+
+impl Drop for Thaw {
+	fn drop(&mut self) {
+		// One that has ended needs no signal.
+		let _ = self.0.signal(Signal::CONT);
+	}
+}
+
+/// Freezes a miner's process until the chain calls its node down, then lets it go on until the chain
+/// sees it again. All the others must be up all the while.
+pub async fn a_frozen_miner_is_noticed(net: &Network) -> Result<()> {
+	let Some(frozen) = net.plan.miners.last() else {
+		return Ok(());
+	};
+	let story = net.story();
+	let client = connect(&net.plan.full_node.ws()).await?;
+	let mut nodes = Vec::new();
+	let mut victim = None;
+	for node in client.nodes().await.map_err(chain)? {
+		if node.params.host == frozen.host.as_bytes() {
+			victim = Some(node.index);
+		} else {
+			nodes.push(node.index);
+		}
+	}
+	let victim = victim.ok_or_else(|| {
+		Error::Chain(format!("no registered node has the host {}", frozen.host))
+	})?;
+	let up = |state: &LivenessState| *state == LivenessState::Up;
+	let all: Vec<_> = nodes.iter().copied().chain([victim]).collect();
+	let took = judged(&client, &all, up, "up").await?;
+	story.say(format!(
+		"validators hear the heartbeats of all {} miners (waited {:.0} s)",
+		all.len(),
+		took.as_secs_f64()
+	));
+	let process = net.process(&frozen.name)?;
+	process.signal(Signal::STOP)?;
+	let thaw = Thaw(process);
+	let down = |state: &LivenessState| matches!(state, LivenessState::Down { .. });
+	let took = judged(&client, &[victim], down, "down").await?;
+	story.say(format!(
+		"{} was frozen; the chain called it down after {:.0} s",
+		frozen.name,
+		took.as_secs_f64()
+	));
+	judged(&client, &nodes, up, "up").await?;
+	drop(thaw);
+	let took = judged(&client, &[victim], up, "up").await?;
+	story.say(format!(
+		"it goes on, and was seen again after {:.0} s",
+		took.as_secs_f64()
 	));
 	Ok(())
 }

@@ -257,6 +257,15 @@ impl ExtBuilder {
 	}
 
 	pub(crate) fn build_and_execute(self, test: impl FnOnce()) {
+		self.build_with(|_| {}, test);
+	}
+
+	/// With what else `prepare` registers, as a node does for its offchain worker.
+	pub(crate) fn build_with(
+		self,
+		prepare: impl FnOnce(&mut sp_io::TestExternalities),
+		test: impl FnOnce(),
+	) {
 		NODES.with_borrow_mut(|nodes| *nodes = Default::default());
 		self.nodes.into_iter().for_each(Nodes::register);
 		Validators::set((1..=self.validators).collect());
@@ -271,7 +280,9 @@ impl ExtBuilder {
 		}
 		.assimilate_storage(&mut storage)
 		.unwrap();
-		sp_io::TestExternalities::new(storage).execute_with(|| {
+		let mut chain = sp_io::TestExternalities::new(storage);
+		prepare(&mut chain);
+		chain.execute_with(|| {
 			frame_system::BlockHash::<Test>::insert(0, H256(GENESIS));
 			System::set_block_number(1);
 			test();

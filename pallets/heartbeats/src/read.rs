@@ -49,7 +49,8 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	pub(crate) fn standing_of(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>) {
+	/// How a node is doing, and beats seen and due in the last 30 days.
+	pub fn standing_of(node: NodeIndex) -> (LivenessState, Option<(u32, u32)>) {
 		let (Some(config), Some(state)) = (Settings::<T>::get(), Self::node_state(node)) else {
 			return (LivenessState::Unknown, None);
 		};

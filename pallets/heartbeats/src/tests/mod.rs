@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod absence;
+mod endpoints;
 mod life;
+mod offchain;
 mod report;
 mod settle;
 mod walk;
