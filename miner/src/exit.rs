@@ -82,13 +82,11 @@ fn step(node: &OwnSide, unconfirmed: Option<u64>, abandon: bool) -> Result<Step,
 					.into(),
 			))
 		}
-		(NodeStatus::Jailed, _) => {
-			return Err(MinerError::Input(
-				"the node is jailed for missed audits and cannot leave: keep the miner and its full \
+		(NodeStatus::Jailed, _) => return Err(MinerError::Input(
+			"the node is jailed for missed audits and cannot leave: keep the miner and its full \
 				 node up until it has answered the fresh ones"
-					.into(),
-			))
-		}
+				.into(),
+		)),
 		(NodeStatus::Draining | NodeStatus::Evicted, Some(block)) if node.now < block => {
 			return Err(MinerError::TooEarly {
 				what: "the unbonding period",
@@ -201,8 +199,18 @@ mod tests {
 		}
 		for (side, shards, abandon, words) in [
 			(&active, Some(0), false, ["arion-miner drain", "--abandon"]),
-			(&side(NodeStatus::Jailed, None), Some(0), true, ["jailed", "audits"]),
-			(&side(NodeStatus::Evicted, Some(101)), None, true, ["block 101", "2 h"]),
+			(
+				&side(NodeStatus::Jailed, None),
+				Some(0),
+				true,
+				["jailed", "audits"],
+			),
+			(
+				&side(NodeStatus::Evicted, Some(101)),
+				None,
+				true,
+				["block 101", "2 h"],
+			),
 			(&bonded, Some(0), false, ["block 101", "2 h"]),
 			(&bonded, Some(0), true, ["block 101", "block 100"]),
 			(&free, Some(5), false, ["5 shards", "--abandon"]),

@@ -312,8 +312,7 @@ impl ShardService for MinerService {
 			self.permits.check_receipts_for(&peer)?;
 			let (node, slot) = self.permits.member(&batch, &entries)?;
 			let leaves = self.leaves.clone();
-			let held =
-				move |store: &StoreSet| Ok(sign_for(store, &leaves, slot, &batch, entries));
+			let held = move |store: &StoreSet| Ok(sign_for(store, &leaves, slot, &batch, entries));
 			let held = self.blocking(READ_PATIENCE, held);
 			let body = ReceiptBody {
 				batch,

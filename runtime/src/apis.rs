@@ -8,8 +8,8 @@ use frame_support::{
 	weights::Weight,
 };
 use hippius_primitives::{
-	collector::WindowDraw, heartbeat::Window, registration::NodeRecord, traits::LivenessState, Epoch,
-	NodeIndex, Pg, StripeId,
+	collector::WindowDraw, heartbeat::Window, registration::NodeRecord, traits::LivenessState,
+	Epoch, NodeIndex, Pg, StripeId,
 };
 use pallet_grandpa::AuthorityId as GrandpaId;
 use pallet_placement_groups::{oracle::OracleError, LedgerState, PlacementError};

@@ -195,8 +195,7 @@ pub mod runtime_api {
 		name: "HeartbeatsApi_standing",
 	};
 	/// All of them.
-	pub const ALL: [&Function; 4] =
-		[&CLUSTER_MAP, &NODES_FROM, &LEDGER, &STANDING];
+	pub const ALL: [&Function; 4] = [&CLUSTER_MAP, &NODES_FROM, &LEDGER, &STANDING];
 }
 
 /// Compares every item above in the node's metadata with the committed one.

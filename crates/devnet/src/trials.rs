@@ -157,9 +157,8 @@ pub async fn a_frozen_miner_is_noticed(net: &Network) -> Result<()> {
 			nodes.push(node.index);
 		}
 	}
-	let victim = victim.ok_or_else(|| {
-		Error::Chain(format!("no registered node has the host {}", frozen.host))
-	})?;
+	let victim = victim
+		.ok_or_else(|| Error::Chain(format!("no registered node has the host {}", frozen.host)))?;
 	let up = |state: &LivenessState| *state == LivenessState::Up;
 	let all: Vec<_> = nodes.iter().copied().chain([victim]).collect();
 	let took = judged(&client, &all, up, "up").await?;

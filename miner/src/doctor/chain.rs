@@ -133,7 +133,9 @@ fn status(node: &NodeDetails) -> Finding {
 			"status",
 			match block {
 				Some(block) => {
-					format!("evicted; what is left of its stake can be claimed from block {block} on")
+					format!(
+						"evicted; what is left of its stake can be claimed from block {block} on"
+					)
 				}
 				None => "evicted".into(),
 			},

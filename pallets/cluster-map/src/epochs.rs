@@ -2,8 +2,8 @@
 
 use crate::{
 	build, health::Health, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob,
-	MapHash, NextBucketId, Pallet, Placement, PlacementConfig, ReweightRevision, SkipReason, Totals,
-	WeightInfo, KEPT_EPOCHS, LOG_TARGET,
+	MapHash, NextBucketId, Pallet, Placement, PlacementConfig, ReweightRevision, SkipReason,
+	Totals, WeightInfo, KEPT_EPOCHS, LOG_TARGET,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket};

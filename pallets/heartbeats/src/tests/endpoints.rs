@@ -54,7 +54,11 @@ fn a_validator_says_where_it_collects_and_moves() {
 		assert_eq!(events(), [said]);
 
 		// Neither again nor anything older.
-		for old in [call, honest(1, endpoint(51, 10)), honest(1, endpoint(51, 9))] {
+		for old in [
+			call,
+			honest(1, endpoint(51, 10)),
+			honest(1, endpoint(51, 9)),
+		] {
 			assert_eq!(refused(&old), InvalidTransaction::Stale);
 			assert_noop!(dispatch(old), Error::<Test>::EndpointNotFresh);
 		}

@@ -235,7 +235,9 @@ fn daemons_are_told_who_collects() {
 			window_blocks: 10,
 			beats_per_window: 6,
 			seed: open.seed,
-			validators: (1..=9).map(|seed| collector(seed).as_ref().to_vec()).collect(),
+			validators: (1..=9)
+				.map(|seed| collector(seed).as_ref().to_vec())
+				.collect(),
 			endpoints: vec![None; 9],
 		};
 		assert!(order.encoded_size() < MAX_BEAT_ORDER);
