@@ -16,7 +16,6 @@ use common::{
 	pair, signed, Chain,
 };
 use ed25519_dalek::Signer;
-use frame_support::traits::Get as _;
 use hippius_primitives::{
 	audit::AskedOf,
 	id::shard_id,

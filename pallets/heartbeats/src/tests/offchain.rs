@@ -236,7 +236,7 @@ fn daemons_are_told_who_collects() {
 			beats_per_window: 6,
 			seed: open.seed,
 			validators: (1..=9)
-				.map(|seed| collector(seed).as_ref().to_vec())
+				.map(|seed| AsRef::<[u8]>::as_ref(&collector(seed)).to_vec())
 				.collect(),
 			endpoints: vec![None; 9],
 		};
