@@ -11,9 +11,12 @@ use hippius_primitives::{
 	daemon::{DaemonAccess, DAEMONS_STORAGE_KEY},
 	NodeAddress, NodeKey,
 };
-use sp_core::offchain::{
-	testing::{PendingRequest, TestOffchainExt, TestTransactionPoolExt},
-	OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
+use sp_core::{
+	offchain::{
+		testing::{PendingRequest, TestOffchainExt, TestTransactionPoolExt},
+		OffchainDbExt, OffchainWorkerExt, TransactionPoolExt,
+	},
+	Pair as _,
 };
 use sp_keystore::{testing::MemoryKeystore, Keystore, KeystoreExt};
 use sp_runtime::{offchain::storage::StorageValueRef, RuntimeAppPublic};
@@ -236,7 +239,7 @@ fn daemons_are_told_who_collects() {
 			beats_per_window: 6,
 			seed: open.seed,
 			validators: (1..=9)
-				.map(|seed| AsRef::<[u8]>::as_ref(&collector(seed)).to_vec())
+				.map(|seed| collector_pair(seed).public().0.to_vec())
 				.collect(),
 			endpoints: vec![None; 9],
 		};
