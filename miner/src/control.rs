@@ -5,6 +5,7 @@
 //! | `GET /healthz` | `ok`; needs no token |
 //! | `GET /v1/epoch` | SCALE `EpochState` |
 //! | `POST /v1/epoch` | takes SCALE `EpochUpdate`, answers SCALE `EpochState` |
+//! | `POST /v1/beat` | takes SCALE `BeatOrder`, answers at once |
 //! | `GET /v1/status` | JSON [`Status`](crate::status::Status) |
 //! | `GET /v1/drain` | JSON [`DrainStatus`] |
 //! | `GET /metrics` | Prometheus text |
@@ -13,6 +14,7 @@
 //! `{"error":{"code":"..","message":".."}}`.
 
 use crate::{
+	beats::{Beats, OrderError},
 	daemon::RunInfo,
 	epochs::{EpochError, Epochs},
 	metrics::{unix_now, Metrics},
@@ -29,11 +31,14 @@ use axum::{
 	http::{header, StatusCode},
 	middleware::{from_fn_with_state, Next},
 	response::{IntoResponse, Response},
-	routing::get,
+	routing::{get, post},
 	Json, Router,
 };
 use codec::Encode;
-use hippius_primitives::daemon::{EPOCH_PATH, MAX_EPOCH_UPDATE};
+use hippius_primitives::{
+	collector::{BEAT_PATH, MAX_BEAT_ORDER},
+	daemon::{EPOCH_PATH, MAX_EPOCH_UPDATE},
+};
 use serde_json::json;
 use std::{
 	sync::{atomic::Ordering::Relaxed, Arc},
@@ -49,6 +54,8 @@ pub struct Api {
 	pub info: RunInfo,
 	/// The maps.
 	pub epochs: Arc<Epochs>,
+	/// The heartbeats.
+	pub beats: Arc<Beats>,
 	/// The node key, which new maps may change.
 	pub keys: Arc<KeySwitch>,
 	/// The shards.
@@ -89,6 +96,10 @@ pub fn router(api: Arc<Api>) -> Router {
 		.route("/v1/drain", get(drain))
 		.route("/metrics", get(metrics))
 		.layer(DefaultBodyLimit::max(MAX_EPOCH_UPDATE))
+		.route(
+			BEAT_PATH,
+			post(take_order).layer(DefaultBodyLimit::max(MAX_BEAT_ORDER)),
+		)
 		.layer(from_fn_with_state(api.clone(), authorize));
 	Router::new()
 		.route("/healthz", get(|| async { "ok\n" }))
@@ -98,7 +109,8 @@ pub fn router(api: Arc<Api>) -> Router {
 				status: StatusCode::NOT_FOUND,
 				code: "not_found",
 				message:
-					"no such path; there are /healthz, /v1/epoch, /v1/status, /v1/drain, /metrics"
+					"no such path; there are /healthz, /v1/epoch, /v1/beat, /v1/status, /v1/drain, \
+					 /metrics"
 						.into(),
 			}
 		})
@@ -157,9 +169,34 @@ async fn take_epoch(State(api): State<Arc<Api>>, request: Request) -> Response {
 	})
 }
 
-async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, ApiError> {
-	let _turn = api.turn.lock().await;
-	let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
+async fn take_order(State(api): State<Arc<Api>>, request: Request) -> Response {
+	api.metrics.worker_seen.store(unix_now(), Relaxed);
+	let body = match read_body(request, MAX_BEAT_ORDER).await {
+		Ok(body) => body,
+		Err(error) => return error.into_response(),
+	};
+	match api.beats.take(&body) {
+		Ok(()) => StatusCode::OK.into_response(),
+		Err(error) => {
+			tracing::warn!(%error, "an order to beat was refused");
+			let (status, code) = match error {
+				OrderError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+				OrderError::Unsound => (StatusCode::BAD_REQUEST, "unsound"),
+				OrderError::OtherChain { .. } => (StatusCode::CONFLICT, "other_chain"),
+			};
+			ApiError {
+				status,
+				code,
+				message: error.to_string(),
+			}
+			.into_response()
+		}
+	}
+}
+
+/// A request's whole body.
+async fn read_body(request: Request, most: usize) -> Result<Bytes, ApiError> {
+	tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
 		.await
 		.map_err(|_| ApiError {
 			status: StatusCode::REQUEST_TIMEOUT,
@@ -172,12 +209,14 @@ async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, Api
 			ApiError {
 				status,
 				code: if too_large { "too_large" } else { "bad_body" },
-				message: format!(
-					"{}; at most {MAX_EPOCH_UPDATE} bytes",
-					rejection.body_text()
-				),
+				message: format!("{}; at most {most} bytes", rejection.body_text()),
 			}
-		})?;
+		})
+}
+
+async fn read_and_take(api: &Arc<Api>, request: Request) -> Result<Response, ApiError> {
+	let _turn = api.turn.lock().await;
+	let body = read_body(request, MAX_EPOCH_UPDATE).await?;
 	let epochs = api.epochs.clone();
 	let state = blocking(move || epochs.take(&body))
 		.await
@@ -267,6 +306,7 @@ fn status_of(api: &Api) -> Status {
 		network: NetworkStatus::of(&api.grid),
 		uptime_seconds: api.started.elapsed().as_secs(),
 		store: StoreStatus::of(&api.store),
+		beats: api.beats.status(),
 		repair: (&*api.repair.progress().borrow()).into(),
 		drain: api.repair.progress().borrow().drain,
 	}
@@ -280,7 +320,7 @@ async fn metrics(State(api): State<Arc<Api>>) -> Response {
 	let render = move || {
 		let repair = api.repair.stats();
 		api.metrics
-			.render(&api.store, &api.epochs, repair, &api.grid)
+			.render(&api.store, &api.epochs, repair, &api.grid, &api.beats)
 	};
 	let form = "text/plain; version=0.0.4; charset=utf-8";
 	match blocking(render).await {

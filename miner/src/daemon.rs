@@ -1,6 +1,7 @@
 //! `arion-miner run`: puts store, QUIC endpoint and control API together.
 
 use crate::{
+	beats::Beats,
 	config::Config,
 	control::{self, Api},
 	disks,
@@ -157,7 +158,9 @@ impl Daemon {
 			settle: SETTLE,
 			changed: Notify::new(),
 		});
+		let beats = Arc::new(Beats::new(epochs.clone()));
 		let api = Arc::new(Api {
+			beats: beats.clone(),
 			keys: keys.clone(),
 			info: info.clone(),
 			epochs,
@@ -176,6 +179,7 @@ impl Daemon {
 			api.epochs.clone(),
 			stop.subscribe(),
 		));
+		tokio::spawn(beats.run(grid.clone(), store.clone(), stop.subscribe()));
 		let serving =
 			axum::serve(listener, control::router(api)).with_graceful_shutdown(async move {
 				// A closed channel means the daemon is gone: stop as well.

@@ -20,6 +20,7 @@
 #![deny(missing_docs)]
 
 pub mod account;
+pub mod beats;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -1,6 +1,7 @@
 //! What the miner counts, as Prometheus text.
 
 use crate::{
+	beats::Beats,
 	epochs::Epochs,
 	repair::{plan::Danger, stats::Stats},
 };
@@ -84,7 +85,14 @@ impl Metrics {
 	}
 
 	/// All metrics in Prometheus text format.
-	pub fn render(&self, store: &StoreSet, epochs: &Epochs, repair: &Stats, grid: &Grid) -> String {
+	pub fn render(
+		&self,
+		store: &StoreSet,
+		epochs: &Epochs,
+		repair: &Stats,
+		grid: &Grid,
+		beats: &Beats,
+	) -> String {
 		let mut text = String::new();
 		let usage = store.usage();
 		let mut family = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
@@ -104,6 +112,16 @@ impl Metrics {
 				("{outcome=\"stored\"}", get(&self.puts)),
 				("{outcome=\"held\"}", get(&self.puts_held)),
 				("{outcome=\"failed\"}", get(&self.puts_failed)),
+			],
+		);
+		family(
+			"beats_total",
+			"counter",
+			"Heartbeats sent to collectors by result.",
+			&[
+				("{result=\"noted\"}", get(&beats.noted)),
+				("{result=\"refused\"}", get(&beats.refused)),
+				("{result=\"lost\"}", get(&beats.lost)),
 			],
 		);
 		family(

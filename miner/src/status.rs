@@ -2,6 +2,7 @@
 
 use crate::{
 	account::rough,
+	beats::BeatStatus,
 	config::Config,
 	daemon::RunInfo,
 	files::{self, BasePath},
@@ -51,6 +52,9 @@ pub struct Status {
 	pub uptime_seconds: u64,
 	/// The shard store.
 	pub store: StoreStatus,
+	/// How the last heartbeats fared.
+	#[serde(default)]
+	pub beats: BeatStatus,
 	/// What repair has to do.
 	#[serde(default)]
 	pub repair: RepairStatus,
@@ -400,6 +404,22 @@ impl fmt::Display for Status {
 			short(self.store.capacity),
 			short(self.store.free),
 		)?;
+		match self.beats.noted_at {
+			0 => writeln!(f, "heartbeat  not taken by anybody since start")?,
+			at => writeln!(
+				f,
+				"heartbeat  taken {} ago, {} of {} collectors in this slot",
+				rough(crate::metrics::unix_now().saturating_sub(at)),
+				self.beats.noted,
+				self.beats.collectors,
+			)?,
+		}
+		if let (true, Some(problem)) = (
+			self.beats.noted < self.beats.collectors,
+			&self.beats.problem,
+		) {
+			writeln!(f, "           last trouble: {problem}")?;
+		}
 		let RepairStatus {
 			open,
 			waiting,
