@@ -1,5 +1,5 @@
 //! How nodes are doing, as the map shows it: a score makes a node weigh more or less, and who is gone
-//! for long, or jailed, is out at once.
+//! for long, or worthless, is out at once. Who is jailed keeps its place: it may still clear itself.
 
 use crate::{build, Config, Event, Pallet, Reweight, TakenOut, WeightHistory};
 use alloc::{
@@ -9,7 +9,7 @@ use alloc::{
 use arion_crush::WEIGHT_ONE;
 use frame_support::{traits::Get, BoundedVec};
 use hippius_primitives::{
-	registration::NodeRecord,
+	registration::{NodeRecord, NodeStatus},
 	traits::{Liveness, NodeScores},
 	NodeIndex,
 };
@@ -69,7 +69,8 @@ impl<T: Config> Pallet<T> {
 				}
 			};
 			weights.insert(index, weight);
-			if score == Some(0) || T::Liveness::is_out(index) {
+			let worthless = score == Some(0) && node.status != NodeStatus::Jailed;
+			if worthless || T::Liveness::is_out(index) {
 				leaving.push(index);
 			}
 		}
