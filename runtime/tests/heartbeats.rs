@@ -15,7 +15,6 @@ use hippius_primitives::{
 	traits::{Liveness, LivenessState},
 };
 use hippius_runtime::*;
-use pallet_placement_groups::runtime_api::runtime_decl_for_placement_groups_api::PlacementGroupsApiV1 as _;
 use sp_core::{crypto::ByteArray, Pair};
 use sp_runtime::{
 	transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
