@@ -40,6 +40,9 @@ fn check_state() {
 	Registry::do_try_state().unwrap();
 	ClusterMap::do_try_state().unwrap();
 	PlacementGroups::do_try_state().unwrap();
+	Audits::do_try_state().unwrap();
+	Heartbeats::do_try_state().unwrap();
+	Ranking::do_try_state().unwrap();
 }
 
 /// One extrinsic, as somebody might send it.

@@ -12,7 +12,13 @@ const MAX_NESTED: u32 = 2;
 
 /// Pallets whose calls `Sudo` may make here. Root may do anything to the others, also what ends a
 /// chain.
-const ROOT: [&str; 4] = ["Parameters", "Registry", "ClusterMap", "PlacementGroups"];
+const ROOT: [&str; 5] = [
+	"Parameters",
+	"Registry",
+	"ClusterMap",
+	"PlacementGroups",
+	"Audits",
+];
 
 /// Makes random values of any type that occurs in a call.
 pub(crate) struct Values {
