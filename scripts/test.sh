@@ -80,7 +80,7 @@ section_fmt() {
 
 section_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
-section_unit() { cargo test --workspace --locked; }
+section_unit() { cargo test --workspace --locked --no-fail-fast; }
 
 # A workspace of its own: its server has other versions of much that the rest uses.
 section_relay() {
