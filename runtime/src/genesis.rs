@@ -202,7 +202,7 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			..PlacementConfig::default()
 		},
 		audits: pallet_audits::Rules::fast(),
-		// Windows of 36 seconds; down after two that were missed, out after twelve: later than a demo
+		// Windows of 36 seconds; down after two that were missed, out after eight: later than a demo
 		// that kills most of the network is over.
 		heartbeat: HeartbeatConfig {
 			window_blocks: 6,
@@ -211,7 +211,7 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			rotation_windows: 5,
 			day_windows: 20,
 			down_windows: 2,
-			out_windows: 12,
+			out_windows: 8,
 			notice_blocks: 10,
 			absence_blocks: 200,
 			absent_percent: 20,

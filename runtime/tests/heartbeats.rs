@@ -167,11 +167,12 @@ fn a_page_posted_by_validators_session_keys_is_settled() {
 		// Nobody paid.
 		assert_eq!(Balances::free_balance(common::account("Alice")), free);
 
-		chain.blocks(4);
+		chain.blocks(Heartbeats::config().unwrap().report_blocks);
+		let both = 2 * u32::from(beats());
 		for node in 0..30 {
 			assert_eq!(
 				Heartbeats::standing(node),
-				(LivenessState::Up, Some((6, 6)))
+				(LivenessState::Up, Some((both, both)))
 			);
 		}
 		assert_eq!(Heartbeats::collectors(0).len(), 3);

@@ -48,6 +48,18 @@ impl OsDisk {
 	}
 }
 
+/// A held lock file. Closing it would not always do: a child process that is being started has it open
+/// too, until it runs its own program.
+struct Held(File);
+
+impl Drop for Held {
+	fn drop(&mut self) {
+		if let Err(error) = rustix::fs::flock(&self.0, FlockOperation::Unlock) {
+			tracing::warn!(%error, "the lock of a store's directory was not given back");
+		}
+	}
+}
+
 impl Disk for OsDisk {
 	fn lock(&self) -> io::Result<Box<dyn Any + Send + Sync>> {
 		let file = OpenOptions::new()
@@ -57,7 +69,7 @@ impl Disk for OsDisk {
 			.mode(0o600)
 			.open(self.root.join(Self::LOCK))?;
 		rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-		Ok(Box::new(file))
+		Ok(Box::new(Held(file)))
 	}
 
 	fn list(&self) -> io::Result<Vec<String>> {
