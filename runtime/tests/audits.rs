@@ -125,6 +125,7 @@ fn open_with_draws(chain: &mut Chain) -> Vec<AskedOf> {
 	let number = System::block_number();
 	pallet_babe::AuthorVrfRandomness::<Runtime>::put(Some(sample::hash(number.into())));
 	chain.open();
+	pallet_babe::AuthorVrfRandomness::<Runtime>::kill();
 	Audits::draws(System::block_number())
 }
 
