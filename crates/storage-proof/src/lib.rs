@@ -69,6 +69,7 @@ pub mod shards;
 pub mod slice;
 pub mod stripes;
 pub mod sum;
+pub mod work;
 
 pub use audit::{AuditProof, Audited, Challenge};
 pub use chunk::{ChunkProof, CHUNK_LEN};
