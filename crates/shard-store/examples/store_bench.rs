@@ -1,12 +1,12 @@
 //! Measures a store: `restart DIR RECORDS` (how long a start takes), `put DIR MIB` (beside the disk's
-//! own sequential writes, `fdatasync` every 8 MiB, in turns), `read DIR` (whole records, and single
-//! groups). DIR must not exist and is removed at the end.
+//! own sequential writes, `fdatasync` every 8 MiB, past the page cache and through it, in turns), `read
+//! DIR` (whole records, and single groups). DIR must not exist and is removed at the end.
 
 use arion_shard_store::{fabricate, Key, ShardStore, StoreConfig};
 use hippius_primitives::{coding::SHARD_LEN, id::shard_id, ShardId, ShardMeta};
 use std::{
 	fs::{File, OpenOptions},
-	os::unix::fs::FileExt,
+	os::unix::fs::{FileExt, OpenOptionsExt},
 	path::Path,
 	process::ExitCode,
 	sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -20,6 +20,8 @@ const THREADS: usize = 16;
 /// MiB written in one turn.
 const TURN: usize = 64;
 const GROUP: usize = 8 << 20;
+/// What direct writes are aligned to.
+const ALIGN: usize = 4096;
 
 /// Resident memory of this process, in MiB.
 fn resident() -> Result<f64, Failure> {
@@ -88,28 +90,54 @@ fn shards(count: usize, salt: u64) -> Result<Vec<(ShardMeta, Vec<u8>)>, Failure>
 		.collect()
 }
 
+/// How a plain file is written.
+#[derive(Clone, Copy)]
+enum Way {
+	/// Past the page cache, as puts are.
+	Direct,
+	Cached,
+}
+
 /// A preallocated file that is written from the start, `fdatasync` every 8 MiB.
 struct Plain {
 	file: File,
 	at: u64,
 	buf: Vec<u8>,
+	/// Where in `buf` the written bytes begin, as direct writes must be aligned.
+	start: usize,
 }
 
 impl Plain {
-	fn new(dir: &Path, bytes: usize) -> Result<Self, Failure> {
-		let path = dir.join("plain");
-		let file = OpenOptions::new().create_new(true).write(true).open(path)?;
+	fn new(dir: &Path, bytes: usize, way: Way) -> Result<Self, Failure> {
+		let (name, flags) = match way {
+			Way::Direct => ("direct", rustix::fs::OFlags::DIRECT.bits()),
+			Way::Cached => ("cached", 0),
+		};
+		let file = OpenOptions::new()
+			.create_new(true)
+			.write(true)
+			.custom_flags(flags.try_into()?)
+			.open(dir.join(name))?;
 		rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes as u64)?;
 		file.sync_all()?;
-		let mut buf = vec![0; GROUP];
+		let mut buf = vec![0; GROUP + ALIGN];
 		blake3::Hasher::new().finalize_xof().fill(&mut buf);
-		Ok(Self { file, at: 0, buf })
+		let start = buf.as_ptr().align_offset(ALIGN);
+		let at = 0;
+		Ok(Self {
+			file,
+			at,
+			buf,
+			start,
+		})
 	}
 
 	fn write(&mut self, bytes: usize) -> Result<Duration, Failure> {
+		let group = self.start..self.start + GROUP;
+		let group = self.buf.get(group).ok_or("memory cannot be aligned")?;
 		let started = Instant::now();
 		for _ in 0..bytes / GROUP {
-			self.file.write_all_at(&self.buf, self.at)?;
+			self.file.write_all_at(group, self.at)?;
 			self.file.sync_data()?;
 			self.at += GROUP as u64;
 		}
@@ -149,7 +177,7 @@ fn puts(
 	})
 }
 
-/// Both take turns, so that whatever else the machine does slows both down.
+/// All take turns, so that whatever else the machine does slows each down.
 fn put(dir: &Path, mib: usize) -> Result<(), Failure> {
 	std::fs::create_dir(dir)?;
 	let config = StoreConfig {
@@ -162,28 +190,30 @@ fn put(dir: &Path, mib: usize) -> Result<(), Failure> {
 	let first = shards(1, u64::MAX)?;
 	let (meta, data) = first.first().ok_or("no shard")?;
 	store.put(meta, data)?;
-	let mut plain = Plain::new(dir, mib << 20)?;
-	let (mut plain_time, mut store_time) = (Duration::ZERO, Duration::ZERO);
-	let (mut ratios, mut all) = (Vec::new(), Vec::new());
+	let mut direct = Plain::new(dir, mib << 20, Way::Direct)?;
+	let mut cached = Plain::new(dir, mib << 20, Way::Cached)?;
+	let (mut times, mut ratios, mut all) = ([Duration::ZERO; 3], Vec::new(), Vec::new());
 	let turns = mib / TURN;
 	for turn in 0..turns {
 		let shards = shards(TURN, turn as u64)?;
-		let took = plain.write(TURN << 20)?;
-		plain_time += took;
-		let (time, times) = puts(&store, &shards)?;
-		store_time += time;
-		ratios.push(took.as_secs_f64() / time.as_secs_f64() * 100.0);
-		all.extend(times);
+		let past = direct.write(TURN << 20)?;
+		let (took, each) = puts(&store, &shards)?;
+		let through = cached.write(TURN << 20)?;
+		for (sum, took) in times.iter_mut().zip([past, through, took]) {
+			*sum += took;
+		}
+		ratios.push(past.min(through).as_secs_f64() / took.as_secs_f64() * 100.0);
+		all.extend(each);
 	}
 	ratios.sort_by(f64::total_cmp);
 	let median = ratios.get(ratios.len() / 2).copied().unwrap_or(0.0);
-	let rate = |time: Duration| (turns * TURN) as f64 * MIB / 1e6 / time.as_secs_f64();
+	let [past, through, puts] =
+		times.map(|time| (turns * TURN) as f64 * MIB / 1e6 / time.as_secs_f64());
 	let usage = store.usage();
 	println!(
-		"{turns} turns of {TURN} MiB: plain {:.0} MB/s, puts {:.0} MB/s = {:.1} %, median turn {median:.1} %",
-		rate(plain_time),
-		rate(store_time),
-		plain_time.as_secs_f64() / store_time.as_secs_f64() * 100.0,
+		"{turns} turns of {TURN} MiB: plain direct {past:.0} MB/s, plain cached {through:.0} MB/s, puts {puts:.0} MB/s \
+		 = {:.1} % of the faster, median turn {median:.1} %",
+		puts / past.max(through) * 100.0,
 	);
 	println!(
 		"{THREADS} putters, {:.1} MiB for each sync; put p50 {:.2} ms, p99 {:.2} ms",

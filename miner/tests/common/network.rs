@@ -147,8 +147,13 @@ impl Stripe {
 
 /// Hands a map to a daemon, as the chain's worker does.
 pub async fn hand_over(base: &BasePath, daemon: &Daemon, update: &EpochUpdate) {
+	hand_over_to(base, daemon.info().control, update).await;
+}
+
+/// The same, by the address of its control API.
+pub async fn hand_over_to(base: &BasePath, control: SocketAddr, update: &EpochUpdate) {
 	let client = reqwest::Client::builder().no_proxy().build().unwrap();
-	let url = format!("http://{}{EPOCH_PATH}", daemon.info().control);
+	let url = format!("http://{control}{EPOCH_PATH}");
 	let request = client
 		.post(url)
 		.bearer_auth(files::read_token(&base.token()).unwrap());
@@ -260,6 +265,14 @@ impl Network {
 			assert_eq!(bytes, stripe.shards[slot], "slot {slot} node {node}");
 		});
 		join_all(reads).await;
+	}
+
+	/// Has a stopped node start with other settings.
+	pub fn reconfigure(&self, node: u32, change: impl FnOnce(&mut Config)) {
+		let path = self.nodes[node as usize].base.config();
+		let mut config = Config::load(&path).unwrap();
+		change(&mut config);
+		std::fs::write(path, config.render()).unwrap();
 	}
 
 	/// Stops a node.
