@@ -18,7 +18,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// Callers that put at the same time.
 const THREADS: usize = 16;
 /// MiB written in one turn.
-const TURN: usize = 64;
+const TURN: usize = 256;
 const GROUP: usize = 8 << 20;
 /// What direct writes are aligned to.
 const ALIGN: usize = 4096;

@@ -18,7 +18,7 @@ use crate::{
 	tag::{self, Tag},
 	usage::Usage,
 	volume,
-	writer::Writer,
+	writer::{tell, Writer},
 };
 use arion_storage_proof::Outboard;
 use hippius_primitives::{ShardMeta, StripeId};
@@ -116,11 +116,22 @@ impl ShardStore {
 		// Bounded by the places that `Pending` gives out.
 		let (queue, requests) = channel();
 		let woken = Arc::new(AtomicBool::new(false));
-		let writer = Writer::new(shared.clone(), active, next, woken.clone());
+		// Each group has somebody who waits for it, so it is bounded by the callers.
+		let (done, groups) = channel();
+		let writer = Writer::new(shared.clone(), active, next, woken.clone(), done);
 		let fail = |e| StoreError::io("start", "a thread of the store", e);
+		let teller = std::thread::Builder::new()
+			.name("shard-teller".into())
+			.spawn(move || tell(&groups))
+			.map_err(fail)?;
 		let writer = std::thread::Builder::new()
 			.name("shard-writer".into())
-			.spawn(move || writer.run(&requests))
+			.spawn(move || {
+				writer.run(&requests);
+				if teller.join().is_err() {
+					tracing::error!("the thread that tells of stored records failed");
+				}
+			})
 			.map_err(fail)?;
 		let engine = Arc::new(Engine {
 			scrub: Mutex::new(ScrubState::load(&shared)),

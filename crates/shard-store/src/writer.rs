@@ -13,7 +13,7 @@ use std::{
 	collections::{BTreeMap, HashMap},
 	sync::{
 		atomic::{AtomicBool, Ordering::Relaxed},
-		mpsc::{Receiver, TryRecvError},
+		mpsc::{Receiver, SendError, Sender, TryRecvError},
 		Arc,
 	},
 	time::Instant,
@@ -37,8 +37,35 @@ impl Active {
 	}
 }
 
+/// A group that is durable and in the index.
+pub(crate) struct Done {
+	staged: Vec<Staged>,
+	outcomes: Vec<Outcome>,
+}
+
+impl Done {
+	/// Tells all that wait for it.
+	fn tell(self) {
+		for (staged, outcome) in self.staged.iter().zip(self.outcomes) {
+			for (nth, reply) in staged.replies.iter().enumerate() {
+				answer(reply, Ok(if nth == 0 { outcome } else { Outcome::Held }));
+			}
+		}
+	}
+}
+
+/// Tells those who wait, on a thread of its own: whoever is woken wants the processor, which the writer
+/// needs to keep the disk busy.
+pub(crate) fn tell(groups: &Receiver<Done>) {
+	while let Ok(group) = groups.recv() {
+		group.tell();
+	}
+}
+
 pub(crate) struct Writer {
 	pub(crate) shared: Arc<Shared>,
+	/// To the thread that tells; ends with the writer.
+	done: Sender<Done>,
 	pub(crate) active: Option<Active>,
 	/// Number of the next volume.
 	pub(crate) next: u32,
@@ -60,8 +87,10 @@ impl Writer {
 		active: Option<Active>,
 		next: u32,
 		woken: Arc<AtomicBool>,
+		done: Sender<Done>,
 	) -> Self {
 		Self {
+			done,
 			before: None,
 			unmended: shared.counters.doubtful.load(Relaxed),
 			shared,
@@ -382,10 +411,9 @@ impl Writer {
 		shared.add(|c| &c.commits, 1);
 		let puts = staged.iter().filter(|staged| staged.is_put()).count();
 		shared.add(|c| &c.puts, puts as u64);
-		for (staged, outcome) in staged.iter().zip(outcomes) {
-			for (nth, reply) in staged.replies.iter().enumerate() {
-				answer(reply, Ok(if nth == 0 { outcome } else { Outcome::Held }));
-			}
+		let done = Done { staged, outcomes };
+		if let Err(SendError(done)) = self.done.send(done) {
+			done.tell();
 		}
 	}
 
