@@ -29,7 +29,7 @@ use std::{
 	path::Path,
 	sync::{
 		atomic::{AtomicBool, Ordering::Relaxed},
-		mpsc::channel,
+		mpsc::{channel, Receiver, RecvTimeoutError},
 		Arc, Mutex,
 	},
 	thread::JoinHandle,
@@ -45,15 +45,19 @@ pub enum PutOutcome {
 }
 
 /// An open store. Calls block; share it in an [`Arc`] and call it from threads that may wait.
-/// Dropping it waits for the puts under way and saves the index.
+/// Dropping it waits for the puts under way and saves the index, unless the disk does not answer: then it
+/// is left to its threads, which hold its lock until the disk has answered.
 pub struct ShardStore {
 	pub(crate) shared: Arc<Shared>,
 	engine: Option<Arc<Engine>>,
-	writer: Option<JoinHandle<()>>,
-	rounds: Option<(Arc<Rounds>, JoinHandle<()>)>,
+	writer: Option<Worker>,
+	rounds: Option<(Arc<Rounds>, Worker)>,
 	skip: Mutex<BTreeSet<u32>>,
-	_lock: Box<dyn Any + Send + Sync>,
+	_lock: Lock,
 }
+
+/// Kept by all that may write.
+type Lock = Arc<dyn Any + Send + Sync>;
 
 impl std::fmt::Debug for ShardStore {
 	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -104,14 +108,14 @@ impl ShardStore {
 			tracing::warn!(%error, "no ballast");
 		}
 		let next = numbers.last().map_or(1, |last| last + 1);
-		Self::start(shared, active, next, lock)
+		Self::start(shared, active, next, lock.into())
 	}
 
 	fn start(
 		shared: Arc<Shared>,
 		active: Option<crate::writer::Active>,
 		next: u32,
-		lock: Box<dyn Any + Send + Sync>,
+		lock: Lock,
 	) -> Result<Self, StoreError> {
 		// Bounded by the places that `Pending` gives out.
 		let (queue, requests) = channel();
@@ -119,20 +123,16 @@ impl ShardStore {
 		// Each group has somebody who waits for it, so it is bounded by the callers.
 		let (done, groups) = channel();
 		let writer = Writer::new(shared.clone(), active, next, woken.clone(), done);
-		let fail = |e| StoreError::io("start", "a thread of the store", e);
 		let teller = std::thread::Builder::new()
 			.name("shard-teller".into())
 			.spawn(move || tell(&groups))
-			.map_err(fail)?;
-		let writer = std::thread::Builder::new()
-			.name("shard-writer".into())
-			.spawn(move || {
-				writer.run(&requests);
-				if teller.join().is_err() {
-					tracing::error!("the thread that tells of stored records failed");
-				}
-			})
-			.map_err(fail)?;
+			.map_err(|error| StoreError::io("start", "a thread of the store", error))?;
+		let writer = Worker::start("shard-writer", &lock, move || {
+			writer.run(&requests);
+			if teller.join().is_err() {
+				tracing::error!("the thread that tells of stored records ended in a panic");
+			}
+		})?;
 		let engine = Arc::new(Engine {
 			scrub: Mutex::new(ScrubState::load(&shared)),
 			shared: shared.clone(),
@@ -143,10 +143,7 @@ impl ShardStore {
 		let rounds = if shared.config.background {
 			let rounds = Rounds::new();
 			let (engine, own) = (engine.clone(), rounds.clone());
-			let thread = std::thread::Builder::new()
-				.name("shard-upkeep".into())
-				.spawn(move || own.run(&engine))
-				.map_err(fail)?;
+			let thread = Worker::start("shard-upkeep", &lock, move || own.run(&engine))?;
 			Some((rounds, thread))
 		} else {
 			None
@@ -324,23 +321,65 @@ impl Drop for ShardStore {
 		if let Some(engine) = &self.engine {
 			engine.stopping.store(true, Relaxed);
 		}
-		if let Some((rounds, thread)) = self.rounds.take() {
+		let rounds = self.rounds.take();
+		let ended = rounds.is_none_or(|(rounds, thread)| {
 			rounds.stop();
-			if thread.join().is_err() {
-				tracing::error!("the maintenance ended in a panic");
-			}
-		}
-		if let Some(engine) = self.engine.take() {
-			engine.save_scrub();
-		}
-		if let Some(Err(_)) = self.writer.take().map(JoinHandle::join) {
-			tracing::error!("the writer ended in a panic");
+			thread.end(&self.shared, "the maintenance")
+		});
+		let Some(engine) = self.engine.take().filter(|_| ended) else {
+			return;
+		};
+		engine.save_scrub();
+		drop(engine);
+		let writer = self.writer.take();
+		if !writer.is_none_or(|thread| thread.end(&self.shared, "the writer")) {
+			return;
 		}
 		if self.shared.counters.since_snapshot.load(Relaxed) > 0 {
 			if let Err(error) = save_snapshot(&self.shared) {
 				tracing::warn!(%error, "the index could not be saved: the next start reads more");
 			}
 		}
+	}
+}
+
+/// A thread of the store.
+struct Worker {
+	handle: JoinHandle<()>,
+	/// Disconnected when it has ended.
+	ended: Receiver<()>,
+}
+
+impl Worker {
+	fn start(
+		name: &str,
+		lock: &Lock,
+		work: impl FnOnce() + Send + 'static,
+	) -> Result<Self, StoreError> {
+		let (running, ended) = channel();
+		let lock = lock.clone();
+		let handle = std::thread::Builder::new()
+			.name(name.into())
+			.spawn(move || {
+				let _kept = (running, lock);
+				work();
+			})
+			.map_err(|error| StoreError::io("start", "a thread of the store", error))?;
+		Ok(Self { handle, ended })
+	}
+
+	/// Waits until it has ended, unless the disk does not answer.
+	fn end(self, shared: &Shared, what: &str) -> bool {
+		while shared.check_answers().is_ok() {
+			if self.ended.recv_timeout(shared.config.stall) == Err(RecvTimeoutError::Disconnected) {
+				if self.handle.join().is_err() {
+					tracing::error!("{what} of a store ended in a panic");
+				}
+				return true;
+			}
+		}
+		tracing::warn!("a store is closed whose disk does not answer: the next start reads more");
+		false
 	}
 }
 

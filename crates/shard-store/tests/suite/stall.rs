@@ -82,6 +82,34 @@ fn puts_to_a_disk_that_hangs_end_and_their_memory_is_bounded() {
 }
 
 #[test]
+fn a_store_is_closed_while_its_disk_hangs() {
+	let disk = SimDisk::new(5);
+	let store = hasty(&disk);
+	put(&store, 1).unwrap();
+	let opens = Opens(disk.clone());
+	disk.gate(true);
+	assert!(matches!(put(&store, 2), Err(StoreError::Stalled { .. })));
+	drop(store);
+	// What hangs may still be written, so nobody else may write.
+	let config = small(1 << 20);
+	let refused = open(&disk, &config).map(drop);
+	assert!(
+		matches!(refused, Err(StoreError::Locked { .. })),
+		"{refused:?}"
+	);
+	drop(opens);
+	let store = loop {
+		match open(&disk, &config) {
+			Ok(store) => break store,
+			Err(StoreError::Locked { .. }) => std::thread::yield_now(),
+			Err(error) => panic!("{error}"),
+		}
+	};
+	let (meta, data, id) = shard(1);
+	assert!(store.get(&id).unwrap() == Some((meta, data)));
+}
+
+#[test]
 fn reads_of_a_disk_that_hangs_are_not_sent_after_each_other() {
 	let disk = SimDisk::new(2);
 	let store = hasty(&disk);
