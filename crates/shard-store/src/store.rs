@@ -30,7 +30,7 @@ use std::{
 	sync::{
 		atomic::{AtomicBool, Ordering::Relaxed},
 		mpsc::{channel, Receiver, RecvTimeoutError},
-		Arc, Mutex,
+		Arc, Mutex, PoisonError,
 	},
 	thread::JoinHandle,
 };
@@ -346,8 +346,8 @@ impl Drop for ShardStore {
 /// A thread of the store.
 struct Worker {
 	handle: JoinHandle<()>,
-	/// Disconnected when it has ended.
-	ended: Receiver<()>,
+	/// Disconnected when it has ended. In a mutex only because it could not be shared otherwise.
+	ended: Mutex<Receiver<()>>,
 }
 
 impl Worker {
@@ -365,13 +365,18 @@ impl Worker {
 				work();
 			})
 			.map_err(|error| StoreError::io("start", "a thread of the store", error))?;
+		let ended = Mutex::new(ended);
 		Ok(Self { handle, ended })
 	}
 
 	/// Waits until it has ended, unless the disk does not answer.
 	fn end(self, shared: &Shared, what: &str) -> bool {
+		let ended = self
+			.ended
+			.into_inner()
+			.unwrap_or_else(PoisonError::into_inner);
 		while shared.check_answers().is_ok() {
-			if self.ended.recv_timeout(shared.config.stall) == Err(RecvTimeoutError::Disconnected) {
+			if ended.recv_timeout(shared.config.stall) == Err(RecvTimeoutError::Disconnected) {
 				if self.handle.join().is_err() {
 					tracing::error!("{what} of a store ended in a panic");
 				}
