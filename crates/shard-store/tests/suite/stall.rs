@@ -53,6 +53,10 @@ fn puts_to_a_disk_that_hangs_end_and_their_memory_is_bounded() {
 			);
 		}
 	});
+	// Whoever asked has waited since before the disk was asked.
+	while !store.usage().stalled {
+		std::thread::yield_now();
+	}
 	let usage = store.usage();
 	assert!(
 		usage.stalled && usage.queued <= 4 && usage.waiting == 0,
@@ -153,6 +157,9 @@ fn the_other_disks_of_a_set_go_on() {
 	}
 	let held: Vec<u64> = set.stores().map(shards).collect();
 	assert_eq!(held, [1, 6]);
+	while !set.usage().stalled {
+		std::thread::yield_now();
+	}
 	let states: Vec<DiskState> = set.disks().iter().map(|disk| disk.state()).collect();
 	assert_eq!(states, [DiskState::Stalled, DiskState::Ok]);
 	assert!(matches!(
