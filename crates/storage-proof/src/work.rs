@@ -56,6 +56,10 @@ pub struct GroupLedger {
 	pub first: u64,
 	/// Batches in their order, as far as the worker has them; they are to be checked against peaks.
 	pub batches: Vec<Batch>,
+	/// Whether a report of the node that the group is clean may count: the group is not clean at the
+	/// order's epoch, or the node's slot has a gap. A report that says nothing new of one of its groups
+	/// is refused as a whole, so nothing is reported of other groups.
+	pub unclean: bool,
 }
 
 /// The sign of life a silent node may give.
