@@ -59,6 +59,7 @@ pub mod draw;
 pub mod entry;
 mod error;
 pub mod hasher;
+pub mod index;
 pub mod lanes;
 pub mod ledger;
 pub mod mmr;

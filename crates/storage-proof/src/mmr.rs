@@ -5,6 +5,7 @@
 //! peak by peak. [`Peaks::root`] bags the peaks from right to left and binds the number of batches.
 
 use crate::{
+	index::Below,
 	shape::Climb,
 	sum::{climb, fill, join, start, Sibling, SumNode, Tag, SUM_UNIT},
 	Hash, ProofError, SumHasher,
@@ -80,7 +81,7 @@ struct Place {
 }
 
 /// Heights of the peaks over `leaves` batches, highest first, with the number of the first batch.
-fn mountains(leaves: u64) -> impl Iterator<Item = (u32, u64)> {
+pub(crate) fn mountains(leaves: u64) -> impl Iterator<Item = (u32, u64)> {
 	(0..u64::BITS).rev().filter_map(move |height| {
 		let size = 1u64.checked_shl(height)?;
 		if leaves & size == 0 {
@@ -176,10 +177,29 @@ impl Peaks {
 	/// [`ProofError::SumUnit`] for a batch whose bytes are zero or not a multiple of 64,
 	/// [`ProofError::SumOverflow`] if the ledger's bytes no longer fit 64 bits.
 	pub fn append<H: SumHasher>(&mut self, batch: &Batch) -> Result<u64, ProofError> {
-		self.append_leaf::<H>(batch.leaf::<H>())
+		self.append_leaf::<H>(batch.leaf::<H>(), |_, _| ())
 	}
 
-	fn append_leaf<H: SumHasher>(&mut self, leaf: SumNode) -> Result<u64, ProofError> {
+	/// As [`Self::append`]; `note` is given each node that came to be, with what is below it.
+	///
+	/// # Errors
+	/// As [`Self::append`].
+	pub fn append_noting<H: SumHasher>(
+		&mut self,
+		batch: &Batch,
+		mut note: impl FnMut(&Hash, Below),
+	) -> Result<u64, ProofError> {
+		let leaf = batch.leaf::<H>();
+		let number = self.append_leaf::<H>(leaf, &mut note)?;
+		note(&leaf.hash, Below::Batch(*batch));
+		Ok(number)
+	}
+
+	fn append_leaf<H: SumHasher>(
+		&mut self,
+		leaf: SumNode,
+		mut note: impl FnMut(&Hash, Below),
+	) -> Result<u64, ProofError> {
 		self.check()?;
 		if leaf.sum == 0 || !leaf.sum.is_multiple_of(SUM_UNIT) {
 			return Err(ProofError::SumUnit(leaf.sum));
@@ -193,7 +213,15 @@ impl Peaks {
 		let kept = self.peaks.len().saturating_sub(merged);
 		let mut node = leaf;
 		for peak in self.peaks.iter().skip(kept).rev() {
-			node = join::<H>(LEDGER_NODE_TAG, peak, &node)?;
+			let joined = join::<H>(LEDGER_NODE_TAG, peak, &node)?;
+			note(
+				&joined.hash,
+				Below::Pair {
+					left: peak.hash,
+					right: node.hash,
+				},
+			);
+			node = joined;
 		}
 		self.peaks.truncate(kept);
 		self.peaks
@@ -365,7 +393,7 @@ impl Mmr {
 			node = join::<H>(LEDGER_NODE_TAG, left, &node)?;
 			grown.push(node);
 		}
-		let index = self.peaks.append_leaf::<H>(leaf)?;
+		let index = self.peaks.append_leaf::<H>(leaf, |_, _| ())?;
 		for (height, node) in grown.into_iter().enumerate() {
 			match self.levels.get_mut(height) {
 				Some(level) => level.push(node),
