@@ -243,10 +243,12 @@ fn inherents(
 }
 
 /// Starts a node.
-pub fn new_full<N>(config: Configuration, options: Options) -> Result<NodeHandle, ServiceError>
+pub fn new_full<N>(mut config: Configuration, options: Options) -> Result<NodeHandle, ServiceError>
 where
 	N: NetworkBackend<Block, <Block as BlockT>::Hash>,
 {
+	// The order of batches in the ledgers, which the worker tells daemons, is left there by the blocks.
+	config.offchain_worker.indexing_enabled = true;
 	let Partial {
 		client,
 		backend,

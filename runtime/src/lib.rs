@@ -7,6 +7,7 @@
 //! - [`apis`]: the runtime APIs the node and clients call
 //! - [`genesis`]: the presets `development`, `local_testnet` and `main`
 //! - [`network`]: lengths that are fixed at genesis
+//! - [`work`]: what the offchain worker does for miner daemons
 //! - [`root_motion`]: how the council acts as root where there is no sudo key
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -25,6 +26,7 @@ pub mod genesis;
 pub mod network;
 pub mod root_motion;
 pub mod types;
+pub mod work;
 
 pub use configs::governance::{dynamic_params, RuntimeParameters, RuntimeParametersKey};
 pub use types::*;

@@ -127,8 +127,7 @@ mod tests {
 			assert_eq!(&peaks, plain.peaks());
 			for from in 0..=number + 1 {
 				for most in [0, 1, 3, 100] {
-					let found =
-						batches_from(&peaks, from, most, |hash| index.get(hash).copied());
+					let found = batches_from(&peaks, from, most, |hash| index.get(hash).copied());
 					let wanted = (from..=number).take(most).map(|number| batch(number, 0));
 					assert_eq!(found, wanted.collect::<Vec<_>>());
 				}

@@ -10,6 +10,7 @@ use hippius_primitives::{
 	heartbeat::{page_of, LifeSign},
 	registration::NodeRecord,
 	traits::NodeRegistry,
+	NodeIndex,
 };
 use sp_core::ed25519;
 use sp_runtime::transaction_validity::{TransactionValidity, ValidTransaction};
@@ -27,6 +28,16 @@ impl<T: Config> Pallet<T> {
 		ensure!(state.shown != Some(sign.window), Error::<T>::AlreadyShown);
 		ensure!(state.missed > 0, Error::<T>::NotSilent);
 		Ok((record, open))
+	}
+
+	/// The sign of life a node may give now, and the hash it is anchored to; `None` unless the node is
+	/// called silent and gave none in this window.
+	pub fn life_due(node: NodeIndex) -> Option<(LifeSign, [u8; 32])> {
+		let config = Settings::<T>::get()?;
+		let (window, _) = Self::open_now(&config)?;
+		let sign = LifeSign { node, window };
+		let (_, open) = Self::check_sign(&config, &sign).ok()?;
+		Some((sign, open.anchor))
 	}
 
 	/// Whether the pool may keep a sign of life. The signature comes last, as it costs most.

@@ -67,7 +67,9 @@ impl<T: Config> Pallet<T> {
 		let number = ledger
 			.peaks
 			.change(now)
-			.append::<HostBlake2>(&batch)
+			.append_noting::<HostBlake2>(&batch, |node, below| {
+				hippius_ocw::ledgers::note(pg, node, &below)
+			})
 			.map_err(|_| Error::<T>::LedgerFull)?;
 		Self::add_bytes(now, pg, batch.bytes)?;
 		Ledgers::<T>::insert(pg, ledger);

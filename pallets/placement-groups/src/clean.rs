@@ -127,6 +127,27 @@ impl<T: Config> Pallet<T> {
 		reports.epoch == current && reports.slots >> slot & 1 == 1
 	}
 
+	/// Of each group, whether a report of the node that all of its slot is filled would tell the chain
+	/// anything. Reads the map once, and only if there is anything to report of one of the groups.
+	pub fn may_report(node: NodeIndex, groups: &[Pg]) -> Vec<bool> {
+		let current = T::Maps::current_epoch();
+		let mut maps = Maps::<T>::default();
+		let mut may = |pg: Pg| {
+			let unclean = CleanEpoch::<T>::get(pg).is_some_and(|clean| clean != current);
+			if !unclean && Gaps::<T>::iter_key_prefix(pg).next().is_none() {
+				return false;
+			}
+			let mut slots = 0..TOTAL_SHARDS as u8;
+			slots
+				.find(|slot| maps.node(current, pg, *slot) == Some(node))
+				.is_some_and(|slot| {
+					Gaps::<T>::contains_key(pg, slot)
+						|| (unclean && !Self::has_reported(pg, slot, current))
+				})
+		};
+		groups.iter().map(|pg| may(*pg)).collect()
+	}
+
 	/// Checks a report, its signature last.
 	fn check_report(
 		node: NodeIndex,

@@ -205,14 +205,22 @@ pub(crate) fn run_to(block: u64) {
 	}
 }
 
-pub(crate) fn build_and_execute(test: impl FnOnce()) {
+/// Block 1.
+pub(crate) fn build() -> sp_io::TestExternalities {
 	MAPS.with_borrow_mut(|state| *state = Default::default());
 	let storage = frame_system::GenesisConfig::<Test>::default()
 		.build_storage()
 		.unwrap();
-	sp_io::TestExternalities::new(storage).execute_with(|| {
+	let mut chain = sp_io::TestExternalities::new(storage);
+	chain.execute_with(|| {
 		System::set_block_number(1);
 		frame_system::BlockHash::<Test>::insert(0, H256(GENESIS));
+	});
+	chain
+}
+
+pub(crate) fn build_and_execute(test: impl FnOnce()) {
+	build().execute_with(|| {
 		test();
 		Groups::do_try_state().unwrap();
 	});

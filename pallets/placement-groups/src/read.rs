@@ -37,6 +37,13 @@ impl<T: Config> PgLedger for Pallet<T> {
 }
 
 impl<T: Config> Pallet<T> {
+	/// What audits are checked against and the ledger now; `None` for a group that has no ledger.
+	pub fn peaks_of(pg: Pg) -> Option<(Peaks, Peaks)> {
+		let ledger = Ledgers::<T>::get(pg)?;
+		let challengeable = ledger.peaks.seen(Self::period()).clone();
+		Some((challengeable, ledger.peaks.newest().clone()))
+	}
+
 	pub(crate) fn do_ledger(pg: Pg) -> Option<LedgerState> {
 		let ledger = Ledgers::<T>::get(pg)?;
 		let slots = 0..TOTAL_SHARDS as u8;

@@ -54,6 +54,22 @@ fn a_node_marked_down_clears_itself() {
 }
 
 #[test]
+fn a_node_is_told_when_a_sign_is_due() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_eq!(Heartbeats::life_due(0), None);
+		down();
+		let anchor = crate::Windows::<Test>::get(4).unwrap().anchor;
+		let sign = LifeSign { node: 0, window: 4 };
+		assert_eq!(Heartbeats::life_due(0), Some((sign, anchor)));
+		// Not those who are up, nor who is none.
+		assert_eq!(Heartbeats::life_due(1), None);
+		assert_eq!(Heartbeats::life_due(99), None);
+		submit(sign_of(0, 4, &node_key(0)));
+		assert_eq!(Heartbeats::life_due(0), None);
+	});
+}
+
+#[test]
 fn a_sign_outlives_the_window_before_it() {
 	ExtBuilder::default().build_and_execute(|| {
 		down();

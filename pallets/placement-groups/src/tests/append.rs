@@ -3,10 +3,12 @@ use crate::{mock::*, CleanEpoch, Error, Event, Gaps, Ledgers, RecentRoots, Roots
 use arion_storage_proof::PgLedger;
 use ed25519_dalek::Signer;
 use frame_support::{assert_noop, assert_ok};
+use hippius_ocw::ledgers::batches as batches_of;
 use hippius_primitives::{
 	ledger::{full, CompactReceipt, Held, OwnerShare},
 	receipt::{BatchRef, Receipt, ReceiptBody},
 };
+use sp_core::offchain::{testing::TestOffchainExt, OffchainDbExt};
 
 #[test]
 fn a_batch_all_members_hold_is_appended() {
@@ -35,6 +37,38 @@ fn a_batch_all_members_hold_is_appended() {
 		assert_eq!(&state.peaks, mmr(&[tree.batch(), second.batch()]).peaks());
 		assert_eq!(state.challengeable.leaves(), 0);
 		assert_eq!(state.holders, Groups::up_set(5).unwrap());
+	});
+}
+
+#[test]
+fn an_append_leaves_the_order_of_batches_with_who_executes_it() {
+	let trees: Vec<_> = (1..=5).map(|seed| tree(seed, 3)).collect();
+	let batches: Vec<_> = trees.iter().map(|tree| tree.batch()).collect();
+	let mut chain = build();
+	chain.execute_with(|| {
+		Maps::publish(1, 60);
+		for tree in &trees {
+			assert_ok!(append_held_by(5, 1, tree, 30));
+		}
+		assert_ok!(append_held_by(6, 1, &trees[4], 30));
+		// A refused one leaves nothing.
+		assert_noop!(
+			append_held_by(7, 1, &trees[0], 19),
+			Error::<Test>::TooFewReceipts
+		);
+	});
+	chain.persist_offchain_overlay();
+	let storage = chain.offchain_db();
+	let (worker, _) = TestOffchainExt::with_offchain_db(storage);
+	chain.register_extension(OffchainDbExt::new(worker));
+	chain.execute_with(|| {
+		let (_, newest) = Groups::peaks_of(5).unwrap();
+		assert_eq!(batches_of(5, &newest, 0, 99), batches);
+		assert_eq!(batches_of(5, &newest, 3, 1), batches[3..4]);
+		assert_eq!(batches_of(6, &newest, 0, 99), []);
+		let (_, newest) = Groups::peaks_of(6).unwrap();
+		assert_eq!(batches_of(6, &newest, 0, 99), batches[4..]);
+		assert_eq!(Groups::peaks_of(7), None);
 	});
 }
 

@@ -90,10 +90,12 @@ fn a_group_is_clean_when_all_of_its_members_said_so() {
 				.filter(|n| **n != up[slots[0]].unwrap() && **n != nodes[silent]),
 		);
 		for node in others {
+			assert_eq!(Groups::may_report(*node, &[99, pg]), [false, true]);
 			assert_ok!(report(*node, 2, &[(pg, 1)]));
 			let slot = nodes.iter().position(|n| n == node).unwrap() as u8;
 			assert_eq!(Groups::holder(pg, slot), Some(*node));
 			assert_noop!(report(*node, 2, &[(pg, 1)]), Error::<Test>::NothingToReport);
+			assert_eq!(Groups::may_report(*node, &[pg]), [false]);
 			assert_eq!(CleanEpoch::<Test>::get(pg), Some(1));
 		}
 		assert_eq!(CleanReports::<Test>::get(pg).slots.count_ones(), 28);
@@ -117,7 +119,10 @@ fn reports_close_gaps() {
 		assert_eq!(Gaps::<Test>::get(5, 25).unwrap().last, 0);
 		let gap = Gaps::<Test>::get(5, 29).unwrap();
 		assert_eq!((gap.first, gap.last, gap.stripes), (0, 1, 6));
+		let may = |node| Groups::may_report(node, &[5])[0];
+		assert!(may(a) && may(b) && !may(up[0].unwrap()) && !may(999));
 		assert_ok!(report(a, 1, &[(5, 1)]));
+		assert!(!may(a) && may(b));
 		assert_eq!(Groups::holder(5, 25), Some(a));
 		System::assert_last_event(
 			Event::SlotFilled {
