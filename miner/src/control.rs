@@ -6,6 +6,7 @@
 //! | `GET /v1/epoch` | SCALE `EpochState` |
 //! | `POST /v1/epoch` | takes SCALE `EpochUpdate`, answers SCALE `EpochState` |
 //! | `POST /v1/beat` | takes SCALE `BeatOrder`, answers at once |
+//! | `POST /v1/work` | takes SCALE `WorkOrder`, answers SCALE `WorkReport` within a second |
 //! | `GET /v1/status` | JSON [`Status`](crate::status::Status) |
 //! | `GET /v1/drain` | JSON [`DrainStatus`] |
 //! | `GET /metrics` | Prometheus text |
@@ -21,10 +22,12 @@ use crate::{
 	repair::{handover::DrainStatus, Repair},
 	rotation::KeySwitch,
 	status::{NetworkStatus, Status, StoreStatus},
+	work::{Work, WorkError},
 	MinerError,
 };
 use arion_grid::Grid;
 use arion_shard_store::StoreSet;
+use arion_storage_proof::work::{MAX_WORK_ORDER, WORK_PATH};
 use axum::{
 	body::Bytes,
 	extract::{DefaultBodyLimit, FromRequest, Request, State},
@@ -56,6 +59,8 @@ pub struct Api {
 	pub epochs: Arc<Epochs>,
 	/// The heartbeats.
 	pub beats: Arc<Beats>,
+	/// What the chain asks of the disks.
+	pub work: Arc<Work>,
 	/// The node key, which new maps may change.
 	pub keys: Arc<KeySwitch>,
 	/// The shards.
@@ -72,6 +77,8 @@ pub struct Api {
 	pub started: Instant,
 	/// Bounds the bodies held in memory to one.
 	pub turn: tokio::sync::Mutex<()>,
+	/// The same for orders of work, which must not wait for a large map.
+	pub work_turn: tokio::sync::Mutex<()>,
 }
 
 /// An error as HTTP.
@@ -100,6 +107,10 @@ pub fn router(api: Arc<Api>) -> Router {
 			BEAT_PATH,
 			post(take_order).layer(DefaultBodyLimit::max(MAX_BEAT_ORDER)),
 		)
+		.route(
+			WORK_PATH,
+			post(take_work).layer(DefaultBodyLimit::max(MAX_WORK_ORDER)),
+		)
 		.layer(from_fn_with_state(api.clone(), authorize));
 	Router::new()
 		.route("/healthz", get(|| async { "ok\n" }))
@@ -109,8 +120,8 @@ pub fn router(api: Arc<Api>) -> Router {
 				status: StatusCode::NOT_FOUND,
 				code: "not_found",
 				message:
-					"no such path; there are /healthz, /v1/epoch, /v1/beat, /v1/status, /v1/drain, \
-					 /metrics"
+					"no such path; there are /healthz, /v1/epoch, /v1/beat, /v1/work, /v1/status, \
+					 /v1/drain, /metrics"
 						.into(),
 			}
 		})
@@ -183,6 +194,35 @@ async fn take_order(State(api): State<Arc<Api>>, request: Request) -> Response {
 				OrderError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
 				OrderError::Unsound => (StatusCode::BAD_REQUEST, "unsound"),
 				OrderError::OtherChain { .. } => (StatusCode::CONFLICT, "other_chain"),
+			};
+			ApiError {
+				status,
+				code,
+				message: error.to_string(),
+			}
+			.into_response()
+		}
+	}
+}
+
+async fn take_work(State(api): State<Arc<Api>>, request: Request) -> Response {
+	api.metrics.worker_seen.store(unix_now(), Relaxed);
+	let turn = api.work_turn.lock().await;
+	let body = match read_body(request, MAX_WORK_ORDER).await {
+		Ok(body) => body,
+		Err(error) => return error.into_response(),
+	};
+	let taken = api.work.take(&body).await;
+	drop((turn, body));
+	match taken {
+		Ok(report) => scale(&report),
+		Err(error) => {
+			tracing::warn!(%error, "an order of work was refused");
+			let (status, code) = match error {
+				WorkError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+				WorkError::TooMany { .. } => (StatusCode::BAD_REQUEST, "too_many"),
+				WorkError::OtherChain { .. } => (StatusCode::CONFLICT, "other_chain"),
+				WorkError::NoMap => (StatusCode::CONFLICT, "no_map"),
 			};
 			ApiError {
 				status,
@@ -307,6 +347,7 @@ fn status_of(api: &Api) -> Status {
 		uptime_seconds: api.started.elapsed().as_secs(),
 		store: StoreStatus::of(&api.store),
 		beats: api.beats.status(),
+		work: api.work.status(),
 		repair: (&*api.repair.progress().borrow()).into(),
 		drain: api.repair.progress().borrow().drain,
 	}
@@ -320,7 +361,7 @@ async fn metrics(State(api): State<Arc<Api>>) -> Response {
 	let render = move || {
 		let repair = api.repair.stats();
 		api.metrics
-			.render(&api.store, &api.epochs, repair, &api.grid, &api.beats)
+			.render(&api.store, &api.epochs, repair, &api.grid, &api.beats, &api.work)
 	};
 	let form = "text/plain; version=0.0.4; charset=utf-8";
 	match blocking(render).await {

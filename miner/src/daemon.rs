@@ -14,6 +14,7 @@ use crate::{
 	repair::Repair,
 	rotation::{KeySwitch, SETTLE},
 	service::{Failpoint, MinerService},
+	work::{shards::Disks, Work},
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
@@ -128,10 +129,20 @@ impl Daemon {
 		.await?;
 		let path = base.leaves();
 		let leaves = tokio::task::spawn_blocking(move || Leaves::open(&path)).await;
-		let leaves = leaves.map_err(|error| MinerError::Task(error.to_string()))??;
+		let leaves = Arc::new(leaves.map_err(|error| MinerError::Task(error.to_string()))??);
+		let disks = Disks {
+			store: store.clone(),
+			repair: repair.clone(),
+		};
+		let work = Work::new(
+			epochs.clone(),
+			leaves.clone(),
+			Arc::new(disks),
+			signer.clone(),
+		);
 		let service = MinerService::new(
 			store.clone(),
-			Arc::new(leaves),
+			leaves,
 			Permits::new(config.permits.issuers.clone(), epochs.clone()),
 			signer.clone(),
 			metrics.clone(),
@@ -161,6 +172,7 @@ impl Daemon {
 		let beats = Arc::new(Beats::new(epochs.clone()));
 		let api = Arc::new(Api {
 			beats: beats.clone(),
+			work,
 			keys: keys.clone(),
 			info: info.clone(),
 			epochs,
@@ -171,6 +183,7 @@ impl Daemon {
 			token: blake3::hash(token.as_bytes()),
 			started: Instant::now(),
 			turn: tokio::sync::Mutex::default(),
+			work_turn: tokio::sync::Mutex::default(),
 		});
 		let (stop, mut stopping) = watch::channel(false);
 		// Ends with the grid, at the latest.

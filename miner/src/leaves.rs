@@ -3,11 +3,11 @@
 //! The chain keeps the peaks of a ledger only. Whoever is asked for a byte of it must know which stripe
 //! the byte is of, and the way from there to the peaks: the entries of its batch, and all batches of
 //! the ledger in their order. The entries come with the request for a receipt and are on disk before
-//! the receipt is given; the order comes from the chain ([`Leaves::confirm`]). Entries of batches
+//! the receipt is given; the order comes from the chain ([`Leaves::follow`]). Entries of batches
 //! that were signed for by others come from peers ([`Leaves::accept`]); they are checked against the
 //! order, and the order against the chain's peaks whenever something is proved.
 
-use arion_storage_proof::{Batch, Blake2, Mmr, Peaks, ProofError, Sibling, StripeEntry, SumTree};
+use arion_storage_proof::{Batch, Blake2, ProofError, StripeEntry, SumTree};
 use codec::{Decode, DecodeAll, Encode};
 use hippius_primitives::{receipt::BatchRef, Pg};
 use redb::{
@@ -15,6 +15,12 @@ use redb::{
 	TableDefinition, WriteTransaction,
 };
 use std::path::{Path, PathBuf};
+
+mod order;
+mod place;
+
+pub use order::Followed;
+pub use place::{KnownLedger, Place};
 
 /// Group (big endian), root -> SCALE of [`Stored`].
 const ENTRIES: TableDefinition<&[u8; 36], &[u8]> = TableDefinition::new("entries");
@@ -93,21 +99,6 @@ enum Stored {
 		since: u64,
 		entries: Vec<StripeEntry>,
 	},
-}
-
-/// Where a byte of a ledger is, with the ways that show it.
-#[derive(Clone, Debug)]
-pub struct Place {
-	/// The number of its batch in the ledger.
-	pub batch: u64,
-	/// The way of the batch to its peak.
-	pub path: Vec<Sibling>,
-	/// The batch's stripes.
-	pub tree: SumTree,
-	/// The number of the byte's stripe in the batch.
-	pub stripe: u32,
-	/// The byte's place in the slot's shard.
-	pub byte: u64,
 }
 
 /// The file `leaves.redb`. Its calls block.
@@ -394,43 +385,6 @@ impl Leaves {
 		}
 		write.commit().map_err(|e| self.failed(e))
 	}
-
-	/// Where byte `offset` of a group's ledger is, by the peaks that the chain checks against, and
-	/// the ways to show it.
-	///
-	/// # Errors
-	/// [`LeavesError::OtherLedger`] if the order known here does not lead to these peaks,
-	/// [`LeavesError::NoEntries`] if the batch's entries must be fetched first, [`LeavesError::Proof`]
-	/// for an offset behind the end.
-	pub fn place(&self, pg: Pg, peaks: &Peaks, offset: u64) -> Result<Place, LeavesError> {
-		let batches = self.batches(pg)?;
-		let (known, leaves) = (batches.len() as u64, peaks.leaves());
-		let mut mmr = Mmr::new();
-		let many = usize::try_from(leaves).unwrap_or(usize::MAX);
-		for batch in batches.iter().take(many) {
-			mmr.append::<Blake2>(batch)?;
-		}
-		if mmr.peaks() != peaks {
-			return Err(LeavesError::OtherLedger { pg, known, leaves });
-		}
-		let total = peaks.total()?;
-		let behind = ProofError::Offset { offset, total };
-		let (number, start) = mmr.locate(offset).ok_or(behind)?;
-		let batch = usize::try_from(number).ok().and_then(|at| batches.get(at));
-		let batch = batch.ok_or(LeavesError::OtherLedger { pg, known, leaves })?;
-		let entries = self.entries(pg, &batch.root)?;
-		let entries = entries.ok_or(LeavesError::NoEntries { pg, number })?;
-		let tree = SumTree::build::<Blake2>(entries)?;
-		let inside = offset.saturating_sub(start);
-		let (stripe, first) = tree.locate(inside).ok_or(behind)?;
-		Ok(Place {
-			batch: number,
-			path: mmr.prove(number)?,
-			tree,
-			stripe,
-			byte: inside.saturating_sub(first),
-		})
-	}
 }
 
 /// Time and [`entries_key`] of an [`open_key`].
@@ -442,170 +396,4 @@ fn split(key: &[u8; 44]) -> (u64, [u8; 36]) {
 }
 
 #[cfg(test)]
-mod tests {
-	#![allow(clippy::unwrap_used)]
-	use super::*;
-	use arion_storage_proof::{stripes::verify_entry, ShardLen};
-	use hippius_primitives::StripeId;
-
-	fn tree(seed: u8, stripes: u8) -> SumTree {
-		let entry = |at: u8| StripeEntry {
-			stripe: StripeId([seed.wrapping_mul(31).wrapping_add(at); 32]),
-			owner: [1; 32],
-			shard_len: ShardLen::new(64 * (1 + u64::from(at % 3))).unwrap(),
-		};
-		SumTree::build::<Blake2>((0..stripes).map(entry).collect()).unwrap()
-	}
-
-	fn reference(pg: Pg, tree: &SumTree) -> BatchRef {
-		let Batch {
-			root,
-			bytes,
-			stripes,
-		} = tree.batch();
-		BatchRef {
-			genesis: [9; 32],
-			pg,
-			epoch: 1,
-			root,
-			bytes,
-			stripes,
-		}
-	}
-
-	fn fresh() -> (tempfile::TempDir, Leaves) {
-		let folder = tempfile::tempdir().unwrap();
-		let leaves = Leaves::open(&folder.path().join("leaves.redb")).unwrap();
-		(folder, leaves)
-	}
-
-	#[test]
-	fn every_byte_of_a_ledger_is_found_and_shown() {
-		let (folder, leaves) = fresh();
-		let trees: Vec<_> = (0..5).map(|seed| tree(seed, seed + 1)).collect();
-		let mut mmr = Mmr::new();
-		for (number, tree) in (0u64..).zip(&trees) {
-			leaves.keep(&reference(3, tree), tree, 10).unwrap();
-			leaves.confirm(3, number, &tree.batch()).unwrap();
-			leaves.confirm(3, number, &tree.batch()).unwrap();
-			mmr.append::<Blake2>(&tree.batch()).unwrap();
-		}
-		drop(leaves);
-		let leaves = Leaves::open(&folder.path().join("leaves.redb")).unwrap();
-		let total = mmr.peaks().total().unwrap();
-		for offset in (0..total).step_by(32) {
-			let place = leaves.place(3, mmr.peaks(), offset).unwrap();
-			let batch = place.tree.batch();
-			let leaf = batch.leaf::<Blake2>();
-			let start = mmr
-				.peaks()
-				.verify_offset::<Blake2>(place.batch, &leaf, &place.path, offset)
-				.unwrap();
-			let entry = place.tree.entries()[place.stripe as usize];
-			let way = place.tree.prove(place.stripe).unwrap();
-			let first = verify_entry::<Blake2>(&batch, place.stripe, &entry, &way).unwrap();
-			assert_eq!(start + first + place.byte, offset);
-			assert!(place.byte < entry.shard_len.bytes().unwrap());
-		}
-		let error = leaves.place(3, mmr.peaks(), total).unwrap_err();
-		assert!(
-			matches!(error, LeavesError::Proof(ProofError::Offset { .. })),
-			"{error}"
-		);
-		// Older peaks are good as well; others are not.
-		let mut older = Mmr::new();
-		older.append::<Blake2>(&trees[0].batch()).unwrap();
-		leaves.place(3, older.peaks(), 0).unwrap();
-		for (pg, peaks) in [
-			(4, older.peaks()),
-			(3, &{
-				let mut other = older.clone();
-				other.append::<Blake2>(&trees[3].batch()).unwrap();
-				other.peaks().clone()
-			}),
-		] {
-			let error = leaves.place(pg, peaks, 0).unwrap_err();
-			assert!(matches!(error, LeavesError::OtherLedger { .. }), "{error}");
-		}
-	}
-
-	#[test]
-	fn what_others_signed_for_is_fetched_and_checked() {
-		let (_folder, leaves) = fresh();
-		let (ours, theirs) = (tree(1, 3), tree(2, 4));
-		leaves.keep(&reference(3, &ours), &ours, 10).unwrap();
-		leaves.confirm(3, 0, &theirs.batch()).unwrap();
-		leaves.confirm(3, 1, &ours.batch()).unwrap();
-		assert_eq!(leaves.missing(3, 9).unwrap(), [(0, theirs.batch())]);
-		let mut mmr = Mmr::new();
-		mmr.append::<Blake2>(&theirs.batch()).unwrap();
-		let error = leaves.place(3, mmr.peaks(), 0).unwrap_err();
-		assert!(
-			matches!(error, LeavesError::NoEntries { number: 0, .. }),
-			"{error}"
-		);
-		let wrong = ours.entries().to_vec();
-		let error = leaves.accept(3, 0, wrong, 20).unwrap_err();
-		assert!(
-			matches!(error, LeavesError::Proof(ProofError::RootMismatch)),
-			"{error}"
-		);
-		let error = leaves
-			.accept(3, 2, theirs.entries().to_vec(), 20)
-			.unwrap_err();
-		assert!(matches!(error, LeavesError::OutOfOrder { .. }), "{error}");
-		assert!(leaves.accept(3, 0, Vec::new(), 20).is_err());
-		leaves.accept(3, 0, theirs.entries().to_vec(), 20).unwrap();
-		assert!(leaves.missing(3, 9).unwrap().is_empty());
-		leaves.place(3, mmr.peaks(), 0).unwrap();
-	}
-
-	#[test]
-	fn an_order_does_not_change() {
-		let (_folder, leaves) = fresh();
-		let (a, b) = (tree(1, 3).batch(), tree(2, 4).batch());
-		let refused = |number, batch: &Batch| {
-			let error = leaves.confirm(3, number, batch).unwrap_err();
-			assert!(matches!(error, LeavesError::OutOfOrder { .. }), "{error}");
-		};
-		refused(1, &a);
-		leaves.confirm(3, 0, &a).unwrap();
-		refused(0, &b);
-		refused(2, &b);
-		leaves.confirm(3, 1, &b).unwrap();
-		assert_eq!(leaves.batches(3).unwrap(), [a, b]);
-		assert!(leaves.batches(2).unwrap().is_empty() && leaves.batches(4).unwrap().is_empty());
-	}
-
-	#[test]
-	fn what_never_came_on_chain_is_dropped_in_time() {
-		let (_folder, leaves) = fresh();
-		let (stays, goes) = (tree(1, 3), tree(2, 4));
-		leaves.keep(&reference(3, &stays), &stays, 10).unwrap();
-		leaves.keep(&reference(3, &goes), &goes, 10).unwrap();
-		leaves.confirm(3, 0, &stays.batch()).unwrap();
-		let has = |tree: &SumTree| leaves.entries(3, &tree.batch().root).unwrap().is_some();
-		let early = tree(3, 1);
-		leaves
-			.keep(&reference(3, &early), &early, 9 + OPEN_LIFE)
-			.unwrap();
-		assert!(has(&stays) && has(&goes));
-		let late = tree(4, 1);
-		leaves
-			.keep(&reference(3, &late), &late, 10 + OPEN_LIFE)
-			.unwrap();
-		assert!(has(&stays) && !has(&goes) && has(&early) && has(&late));
-		// One that the chain had before we signed stays.
-		let known = tree(5, 2);
-		leaves.confirm(3, 1, &known.batch()).unwrap();
-		leaves.keep(&reference(3, &known), &known, 20).unwrap();
-		let last = tree(6, 1);
-		leaves
-			.keep(&reference(3, &last), &last, 20 + 2 * OPEN_LIFE)
-			.unwrap();
-		assert!(has(&known) && !has(&early) && !has(&late));
-		// Entries that are not those of the batch are not kept.
-		let error = leaves.keep(&reference(3, &goes), &stays, 0).unwrap_err();
-		assert!(matches!(error, LeavesError::Proof(_)), "{error}");
-	}
-}
+mod tests;

@@ -45,5 +45,6 @@ pub mod service;
 pub mod size;
 pub mod status;
 pub mod update;
+pub mod work;
 
 pub use error::MinerError;

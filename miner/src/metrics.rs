@@ -4,6 +4,7 @@ use crate::{
 	beats::Beats,
 	epochs::Epochs,
 	repair::{plan::Danger, stats::Stats},
+	work::{prove::Cause, Work},
 };
 use arion_grid::{Grid, NatKind};
 use arion_shard_store::{DiskReport, DiskState, StoreSet, Usage};
@@ -92,6 +93,7 @@ impl Metrics {
 		repair: &Stats,
 		grid: &Grid,
 		beats: &Beats,
+		work: &Work,
 	) -> String {
 		let mut text = String::new();
 		let usage = store.usage();
@@ -124,6 +126,76 @@ impl Metrics {
 				("{result=\"lost\"}", get(&beats.lost)),
 			],
 		);
+		let work = &work.stats;
+		family(
+			"work_orders_total",
+			"counter",
+			"Orders of the chain's worker by outcome.",
+			&[
+				("{outcome=\"taken\"}", get(&work.orders)),
+				("{outcome=\"refused\"}", get(&work.refused)),
+			],
+		);
+		let failed = |cause: Cause| work.failed.get(cause as usize).map_or(0, get);
+		family(
+			"audit_proofs_total",
+			"counter",
+			"Things the chain asked for, by what came of making a proof.",
+			&[
+				("{outcome=\"proved\"}", get(&work.proved)),
+				("{outcome=\"order\"}", failed(Cause::Order)),
+				("{outcome=\"entries\"}", failed(Cause::Entries)),
+				("{outcome=\"lost\"}", failed(Cause::Lost)),
+				("{outcome=\"damaged\"}", failed(Cause::Damaged)),
+				("{outcome=\"broken\"}", failed(Cause::Broken)),
+				("{outcome=\"foreign\"}", get(&work.foreign)),
+			],
+		);
+		family(
+			"ledger_leaves_total",
+			"counter",
+			"What was learned of ledgers from others, by outcome.",
+			&[
+				("{outcome=\"contradicted\"}", get(&work.contradicted)),
+				("{outcome=\"fetched\"}", get(&work.fetched)),
+				("{outcome=\"lied\"}", get(&work.lied)),
+			],
+		);
+		for (name, kind, help, value) in [
+			("audit_asked", "gauge", "Things the chain asks for.", &work.asked),
+			(
+				"audit_ready",
+				"gauge",
+				"Things the chain asks for whose proofs were given.",
+				&work.ready,
+			),
+			(
+				"ledgers_wanted",
+				"gauge",
+				"Groups whose ledger the last report asked for.",
+				&work.wanted,
+			),
+			(
+				"ledger_lacking_total",
+				"counter",
+				"Shards found missing that a ledger has in this node's slot.",
+				&work.lacking,
+			),
+			(
+				"clean_reports_total",
+				"counter",
+				"Reports given that groups are clean.",
+				&work.reports,
+			),
+			(
+				"life_signs_total",
+				"counter",
+				"Signs of life given.",
+				&work.lives,
+			),
+		] {
+			family(name, kind, help, &[("", get(value))]);
+		}
 		family(
 			"gets_total",
 			"counter",

@@ -11,6 +11,7 @@ use crate::{
 		Progress,
 	},
 	size::ByteSize,
+	work::stats::WorkStatus,
 	MinerError,
 };
 use arion_grid::{Grid, PathKind, PeerPath, PunchStats};
@@ -55,6 +56,9 @@ pub struct Status {
 	/// How the last heartbeats fared.
 	#[serde(default)]
 	pub beats: BeatStatus,
+	/// What the chain asks of this node, and how that goes.
+	#[serde(default)]
+	pub work: WorkStatus,
 	/// What repair has to do.
 	#[serde(default)]
 	pub repair: RepairStatus,

@@ -345,6 +345,15 @@ pub fn prove_with(
 		.collect()
 }
 
+/// What peaks say of a ledger, see [`Mmr::confirmed_by`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confirmed {
+	/// So many of the first batches stand under peaks that have them as they are.
+	pub batches: u64,
+	/// Whether the peak behind these has other batches than the ledger, which has as many there.
+	pub contradicted: bool,
+}
+
 /// A ledger with all its nodes, as those keep it who prove from it: about 80 bytes per batch.
 #[derive(Clone, Debug, Default)]
 pub struct Mmr {
@@ -401,6 +410,24 @@ impl Mmr {
 			}
 		}
 		Ok(index)
+	}
+
+	/// How far `peaks`, of which nothing is known but that they can be, are those of this ledger.
+	pub fn confirmed_by(&self, peaks: &Peaks) -> Confirmed {
+		let mut confirmed = Confirmed::default();
+		for ((height, first), peak) in mountains(peaks.leaves).zip(peaks.peaks()) {
+			let node = first
+				.checked_shr(height)
+				.and_then(|at| self.node(height, at));
+			let Some(node) = node else { break };
+			if node != *peak {
+				confirmed.contradicted = true;
+				break;
+			}
+			let size = 1u64.checked_shl(height).unwrap_or(0);
+			confirmed.batches = first.saturating_add(size);
+		}
+		confirmed
 	}
 
 	/// The batch that covers byte `offset` of the ledger, and the byte it begins at.

@@ -303,6 +303,26 @@ impl Index {
 		})
 	}
 
+	/// What is known of one slot of many stripes. Blocks.
+	pub fn known(
+		&self,
+		stripes: &[StripeId],
+		slot: u8,
+	) -> Result<Vec<Option<(ShardId, Mark)>>, StateError> {
+		self.flush(false)?;
+		self.state.read(|read| {
+			let table = read.open_table(SHARDS)?;
+			let mut known = Vec::with_capacity(stripes.len());
+			for stripe in stripes {
+				let key = key(stripe, slot);
+				let found = table.get(&key)?;
+				let row = found.map(|value| Row::read(&key, value.value()));
+				known.push(row.map(|row| (row.shard, row.mark)));
+			}
+			Ok(known)
+		})
+	}
+
 	/// What is known of a stripe's slot. Blocks.
 	pub fn row(&self, stripe: &StripeId, slot: u8) -> Result<Option<Row>, StateError> {
 		let rows = self.of_stripe(stripe)?;

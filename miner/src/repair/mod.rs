@@ -240,6 +240,35 @@ impl Repair {
 		Ok(!rows.is_empty() && rows.iter().all(deleted))
 	}
 
+	/// What is known of the shards of one slot of these stripes, as [`Index`] has them. Blocks.
+	///
+	/// # Errors
+	/// [`StateError`](state::StateError) if the list cannot be read.
+	pub fn known(
+		&self,
+		stripes: &[StripeId],
+		slot: u8,
+	) -> Result<Vec<Option<(ShardId, index::Mark)>>, state::StateError> {
+		self.shared.index.known(stripes, slot)
+	}
+
+	/// This node's shard of a stripe should be here and is not: gets it as if the store had found it
+	/// damaged.
+	pub fn lost(&self, stripe: StripeId) {
+		if !self.shared.settings.enabled {
+			return;
+		}
+		self.shared.single(Single {
+			stripe,
+			shard: None,
+			from: None,
+			again: false,
+			tries: 0,
+			not_before: tokio::time::Instant::now(),
+		});
+		self.shared.wake.notify_one();
+	}
+
 	/// What this node holds of a placement group, for a peer.
 	pub async fn inventory(
 		&self,
