@@ -14,7 +14,7 @@ use crate::{
 	repair::Repair,
 	rotation::{KeySwitch, SETTLE},
 	service::{Failpoint, MinerService},
-	work::{shards::Disks, Work},
+	work::{peers::Members, shards::Disks, Work},
 	MinerError,
 };
 use arion_grid::{Grid, GridConfig, Identity};
@@ -144,6 +144,7 @@ impl Daemon {
 			store.clone(),
 			leaves,
 			Permits::new(config.permits.issuers.clone(), epochs.clone()),
+			epochs.clone(),
 			signer.clone(),
 			metrics.clone(),
 			repair.clone(),
@@ -172,7 +173,7 @@ impl Daemon {
 		let beats = Arc::new(Beats::new(epochs.clone()));
 		let api = Arc::new(Api {
 			beats: beats.clone(),
-			work,
+			work: work.clone(),
 			keys: keys.clone(),
 			info: info.clone(),
 			epochs,
@@ -193,6 +194,8 @@ impl Daemon {
 			stop.subscribe(),
 		));
 		tokio::spawn(beats.run(grid.clone(), store.clone(), stop.subscribe()));
+		let members = Arc::new(Members::new(&grid, api.epochs.clone()));
+		tokio::spawn(work.run(members, stop.subscribe()));
 		let serving =
 			axum::serve(listener, control::router(api)).with_graceful_shutdown(async move {
 				// A closed channel means the daemon is gone: stop as well.

@@ -256,6 +256,14 @@ impl Epochs {
 		Ok(())
 	}
 
+	/// The newest map and the few before it that are kept, newest first.
+	pub fn kept(&self) -> Vec<Arc<Held>> {
+		let mut maps: Vec<_> = self.held().into_iter().collect();
+		let older = self.older.read().unwrap_or_else(PoisonError::into_inner);
+		maps.extend(older.values().rev().cloned());
+		maps
+	}
+
 	/// The newest map.
 	pub fn held(&self) -> Option<Arc<Held>> {
 		self.held

@@ -1,6 +1,7 @@
 //! Answers peers from the shard store.
 
 use crate::{
+	epochs::Epochs,
 	error::MinerError,
 	leaves::{Leaves, LeavesError},
 	metrics::Metrics,
@@ -11,7 +12,7 @@ use arion_grid::{
 	BoxFuture, Extract, Identity, Listing, PutAck, ServiceError, ShardService, Status,
 };
 use arion_shard_store::{Holding, PutOutcome, StoreError, StoreSet, Tag};
-use arion_storage_proof::{Blake2, ProofError, StripeEntry, SumTree};
+use arion_storage_proof::{Batch, Blake2, ProofError, StripeEntry, SumTree};
 use bytes::Bytes;
 use hippius_primitives::{
 	permit::{Change, SignedChange, SignedPermit},
@@ -69,6 +70,7 @@ pub struct MinerService {
 	puts: Arc<Semaphore>,
 	disputes: Arc<Semaphore>,
 	permits: Permits,
+	epochs: Arc<Epochs>,
 	leaves: Arc<Leaves>,
 	signer: Signer,
 	failpoint: Option<Failpoint>,
@@ -85,6 +87,7 @@ impl MinerService {
 		store: Arc<StoreSet>,
 		leaves: Arc<Leaves>,
 		permits: Permits,
+		epochs: Arc<Epochs>,
 		signer: Signer,
 		metrics: Arc<Metrics>,
 		repair: Arc<Repair>,
@@ -99,10 +102,33 @@ impl MinerService {
 			puts: Arc::new(Semaphore::new(jobs.div_ceil(2))),
 			disputes: Arc::new(Semaphore::new(1)),
 			permits,
+			epochs,
 			leaves,
 			signer,
 			failpoint,
 		}
+	}
+
+	/// Looks something up in the leaves for a member of a group.
+	async fn leaf<T: Send + 'static>(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		look: impl FnOnce(&Leaves) -> Result<T, LeavesError> + Send + 'static,
+	) -> Result<T, ServiceError> {
+		let (leaves, epochs) = (self.leaves.clone(), self.epochs.clone());
+		let job = move |_: &StoreSet| {
+			if !is_member(&epochs, &peer, pg) {
+				return Ok(Err(ServiceError::refused(
+					"ledgers are told to members of the group",
+				)));
+			}
+			Ok(look(&leaves).map_err(|error| {
+				tracing::error!(%error, "a member cannot be told of a ledger");
+				ServiceError::internal("the ledger cannot be read")
+			}))
+		};
+		self.blocking(READ_PATIENCE, job).await?
 	}
 
 	/// Runs a store operation on a thread that may block. Its permit is given back when it ends,
@@ -149,6 +175,20 @@ impl MinerService {
 
 /// Stands for all slots of a stripe where permits are remembered by slot.
 const EVERY_SLOT: u8 = u8::MAX;
+
+/// Whether the node of this key has a slot in a group by the newest map or the one before. Blocks for
+/// a moment.
+fn is_member(epochs: &Epochs, peer: &NodeKey, pg: Pg) -> bool {
+	epochs.kept().iter().take(2).any(|held| {
+		let mut nodes = held.update.nodes.iter();
+		let node = nodes.find(|node| node.key == *peer || node.next_key == Some(*peer));
+		let up = held.placement().map(|placement| placement.up(pg));
+		match (node, up) {
+			(Some(node), Ok(Ok(up))) => up.contains(&Some(node.index)),
+			_ => false,
+		}
+	})
+}
 
 /// Which of a batch's stripes are here, as [`held_of`] tells. If any is, the batch's entries are kept
 /// before anything is signed: without them the node could not prove what it holds.
@@ -443,6 +483,32 @@ impl ShardService for MinerService {
 			let metas = self.blocking(READ_PATIENCE, look).await?;
 			Ok(metas.into_iter().next())
 		})
+	}
+
+	fn leaves(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		root: [u8; 32],
+	) -> BoxFuture<'_, Result<Option<Vec<StripeEntry>>, ServiceError>> {
+		self.metrics.add(|m| &m.lookups, 1);
+		Box::pin(self.leaf(peer, pg, move |leaves| leaves.entries(pg, &root)))
+	}
+
+	fn batches(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		first: u64,
+		limit: usize,
+	) -> BoxFuture<'_, Result<Vec<Batch>, ServiceError>> {
+		self.metrics.add(|m| &m.lookups, 1);
+		let look = move |leaves: &Leaves| {
+			let batches = leaves.batches(pg)?;
+			let skip = usize::try_from(first).unwrap_or(usize::MAX);
+			Ok(batches.into_iter().skip(skip).take(limit).collect())
+		};
+		Box::pin(self.leaf(peer, pg, look))
 	}
 
 	fn inventory(

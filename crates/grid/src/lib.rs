@@ -71,4 +71,4 @@ pub use relay::{RelayState, RelayStatus};
 pub use serve::ServeStats;
 pub use service::{Extract, PutAck, ServiceError, ShardService};
 pub use transfer::{Progress, Traffic, TransferStats};
-pub use wire::{Status, ALPN, MAX_FRAME, MAX_HAS, PROTOCOL_VERSION};
+pub use wire::{Status, ALPN, MAX_BATCHES, MAX_FRAME, MAX_HAS, PROTOCOL_VERSION};

@@ -68,6 +68,7 @@ macro_rules! repeated {
 }
 
 mod inventory;
+mod ledger;
 
 impl Peer {
 	/// The node's key.
@@ -577,6 +578,8 @@ impl Peer {
 			Response::Receipt(_) => "receipt",
 			Response::Changed { .. } => "changed",
 			Response::Inventory { .. } => "inventory",
+			Response::Leaves { .. } => "leaves",
+			Response::Batches { .. } => "batches",
 			Response::Offered { .. } => "offered",
 			Response::Observed { .. } => "observed",
 			Response::Punch(_) => "punch",

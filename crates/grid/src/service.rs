@@ -4,7 +4,7 @@ use crate::{listing::Listing, wire::Status};
 use arion_storage_proof::{
 	outboard::{group_bytes, group_count, PAIR_LEN},
 	slice::{slice_parts, SlicePart},
-	Outboard, StripeEntry,
+	Batch, Outboard, StripeEntry,
 };
 use bytes::Bytes;
 use codec::{Decode, Encode};
@@ -240,6 +240,32 @@ pub trait ShardService: Send + Sync + 'static {
 	) -> BoxFuture<'_, Result<Listing, ServiceError>> {
 		let _ = (peer, pg, after, limit);
 		Box::pin(async { Err(ServiceError::refused("this node lists no stripes")) })
+	}
+
+	/// The entries of a batch of a placement group, at most
+	/// [`MAX_RECEIPT_STRIPES`](hippius_primitives::receipt::MAX_RECEIPT_STRIPES); `None` if they are
+	/// not here. By default refused.
+	fn leaves(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		root: [u8; 32],
+	) -> BoxFuture<'_, Result<Option<Vec<StripeEntry>>, ServiceError>> {
+		let _ = (peer, pg, root);
+		Box::pin(async { Err(ServiceError::refused("this node keeps no ledgers")) })
+	}
+
+	/// The batches of a placement group's ledger from number `first` on, at most `limit` (1 to
+	/// [`MAX_BATCHES`](crate::MAX_BATCHES)). By default refused.
+	fn batches(
+		&self,
+		peer: NodeKey,
+		pg: Pg,
+		first: u64,
+		limit: usize,
+	) -> BoxFuture<'_, Result<Vec<Batch>, ServiceError>> {
+		let _ = (peer, pg, first, limit);
+		Box::pin(async { Err(ServiceError::refused("this node keeps no ledgers")) })
 	}
 
 	/// A node says that it is there. By default refused: only collectors listen.

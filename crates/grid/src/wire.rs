@@ -17,6 +17,8 @@
 //! | `Punch(punch)` | | `Punch(punch)` | |
 //! | `Inventory { pg, after, limit }` | | `Inventory { count, .. }` | `count` entries of 36 bytes |
 //! | `Offer { stripe }` | | `Offered { taken }` | |
+//! | `Leaves { pg, root }` | | `Leaves { count, len }` | `len` bytes: SCALE of `count` stripe entries |
+//! | `Batches { pg, first, limit }` | | `Batches { count }` | `count` batches of 44 bytes |
 //! | `Beat(beat)` | | `Noted` | |
 //!
 //! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
@@ -52,6 +54,10 @@ pub(crate) const MAX_NAT: u8 = 3;
 /// Bytes of a stripe entry: stripe, owner, and a compact number of two bytes at most.
 const MIN_ENTRY: u32 = 65;
 const MAX_ENTRY: u32 = 68;
+/// Most batches one answer lists.
+pub const MAX_BATCHES: usize = 4096;
+/// Bytes of a listed batch.
+pub(crate) const BATCH_LEN: usize = 32 + 8 + 4;
 /// Groups of a full shard.
 pub(crate) const MAX_GROUPS: usize = SHARD_LEN / GROUP_LEN;
 /// Longest text in a [`Response::Failed`], in bytes.
@@ -212,6 +218,12 @@ pub(crate) enum Request {
 	/// The sender holds the shard of a slot that is the receiver's now.
 	#[codec(index = 31)]
 	Offer { stripe: StripeId },
+	/// Send the entries of a batch of stripes of a placement group.
+	#[codec(index = 40)]
+	Leaves { pg: Pg, root: [u8; 32] },
+	/// List the batches of a placement group's ledger from number `first` on.
+	#[codec(index = 41)]
+	Batches { pg: Pg, first: u64, limit: u16 },
 	/// The sender, or whose beat it brings, is there. For collectors.
 	#[codec(index = 50)]
 	Beat(Box<SignedBeat>),
@@ -260,6 +272,12 @@ pub(crate) enum Response {
 	/// Whether the offered shard will be fetched.
 	#[codec(index = 31)]
 	Offered { taken: bool },
+	/// `len` bytes with `count` stripe entries follow.
+	#[codec(index = 40)]
+	Leaves { count: u32, len: u32 },
+	/// `count` batches follow, each of 44 bytes.
+	#[codec(index = 41)]
+	Batches { count: u16 },
 }
 
 impl Response {
@@ -335,11 +353,7 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 			groups: Some(GroupRange { start, end }),
 			..
 		} if start >= end || usize::from(*end) > MAX_GROUPS => Err(WireError::Range("groups of a shard")),
-		Request::Receipt { batch, len }
-			if !(1..=MAX_RECEIPT_STRIPES).contains(&batch.stripes)
-				|| *len < batch.stripes * MIN_ENTRY
-				|| *len > batch.stripes * MAX_ENTRY =>
-		{
+		Request::Receipt { batch, len } if !are_entries(batch.stripes, *len) => {
 			Err(WireError::Range("entries of a batch"))
 		}
 		Request::Has { count } if *count == 0 || usize::from(*count) > MAX_HAS => {
@@ -348,9 +362,18 @@ pub(crate) fn decode_request(frame: &[u8]) -> Result<Request, WireError> {
 		Request::Inventory { limit, .. } if *limit == 0 || usize::from(*limit) > MAX_LISTED => {
 			Err(WireError::Range("number of stripes"))
 		}
+		Request::Batches { limit, .. } if *limit == 0 || usize::from(*limit) > MAX_BATCHES => {
+			Err(WireError::Range("number of batches"))
+		}
 		Request::Punch(punch) if !punch.is_sound() => Err(WireError::Range("addresses to probe")),
 		_ => Ok(request),
 	}
+}
+
+/// Whether so many stripe entries can be so many bytes.
+fn are_entries(count: u32, len: u32) -> bool {
+	(1..=MAX_RECEIPT_STRIPES).contains(&count)
+		&& (count * MIN_ENTRY..=count * MAX_ENTRY).contains(&len)
 }
 
 /// Reads an answer from a frame without its prefix.
@@ -368,6 +391,12 @@ pub(crate) fn decode_response(frame: &[u8]) -> Result<Response, WireError> {
 		}
 		Response::Inventory { count, .. } if usize::from(*count) > MAX_LISTED => {
 			Err(WireError::Range("number of stripes"))
+		}
+		Response::Leaves { count, len } if !are_entries(*count, *len) => {
+			Err(WireError::Range("entries of a batch"))
+		}
+		Response::Batches { count } if usize::from(*count) > MAX_BATCHES => {
+			Err(WireError::Range("number of batches"))
 		}
 		Response::Punch(punch) if !punch.is_sound() => Err(WireError::Range("addresses to probe")),
 		_ => Ok(response),
@@ -557,6 +586,15 @@ mod tests {
 			Request::Offer {
 				stripe: StripeId([9; 32]),
 			},
+			Request::Leaves {
+				pg: 7,
+				root: [9; 32],
+			},
+			Request::Batches {
+				pg: 7,
+				first: u64::MAX,
+				limit: MAX_BATCHES as u16,
+			},
 			Request::Observe,
 			Request::Punch(punch(MAX_CANDIDATES)),
 			Request::Punch(punch(0)),
@@ -583,6 +621,10 @@ mod tests {
 				whole: true,
 			},
 			Response::Offered { taken: true },
+			Response::Leaves { count: 2, len: 133 },
+			Response::Batches {
+				count: MAX_BATCHES as u16,
+			},
 			Response::Observed {
 				address: NodeAddress::V4 {
 					ip: [1; 4],
@@ -668,6 +710,16 @@ mod tests {
 				batch: batch(2),
 				len: 137,
 			},
+			Request::Batches {
+				pg: 1,
+				first: 0,
+				limit: 0,
+			},
+			Request::Batches {
+				pg: 1,
+				first: 0,
+				limit: MAX_BATCHES as u16 + 1,
+			},
 			Request::Has { count: 0 },
 			Request::Has {
 				count: MAX_HAS as u16 + 1,
@@ -681,6 +733,20 @@ mod tests {
 		for response in [
 			Response::Slice { len: 0 },
 			Response::Slice { len: u32::MAX },
+			Response::Leaves { count: 0, len: 65 },
+			Response::Leaves {
+				count: MAX_RECEIPT_STRIPES + 1,
+				len: 70_000,
+			},
+			Response::Leaves { count: 2, len: 129 },
+			Response::Leaves { count: 2, len: 137 },
+			Response::Leaves {
+				count: u32::MAX,
+				len: u32::MAX,
+			},
+			Response::Batches {
+				count: MAX_BATCHES as u16 + 1,
+			},
 			Response::Held {
 				bits: vec![0; MAX_HAS / 8 + 1],
 			},
@@ -716,7 +782,7 @@ mod tests {
 
 		#[test]
 		fn arbitrary_bodies_of_a_known_kind_never_panic(
-			kind in prop_oneof![0u8..8, 20u8..22, 30u8..32], bytes in prop::collection::vec(any::<u8>(), 0..2048),
+			kind in prop_oneof![0u8..8, 20u8..22, 30u8..32, 40u8..42], bytes in prop::collection::vec(any::<u8>(), 0..2048),
 		) {
 			let mut frame = vec![PROTOCOL_VERSION, kind];
 			frame.extend(bytes);

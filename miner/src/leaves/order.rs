@@ -24,9 +24,10 @@ impl Leaves {
 	/// which is said to have the peaks `newest`.
 	///
 	/// What peaks confirm stays as it is. Batches that lie under a peak of which not all batches are
-	/// known are kept until that peak decides. Batches that contradict a peak are not taken; if those
-	/// known before contradict it, as they do when the chain dropped blocks, they stay until others
-	/// come that fit. Blocks.
+	/// known are kept until that peak decides; others in their place are not taken, unless there is
+	/// `doubt` about those known. Batches that contradict a peak are not taken; if those known before
+	/// contradict it, as they do when the chain dropped blocks, they stay until others come that fit.
+	/// What is refused once gives reason to doubt the next time: either may be wrong. Blocks.
 	///
 	/// # Errors
 	/// [`LeavesError::Proof`] for peaks or batches that cannot be, [`LeavesError::Database`],
@@ -37,6 +38,7 @@ impl Leaves {
 		newest: &Peaks,
 		first: u64,
 		batches: &[Batch],
+		doubt: bool,
 	) -> Result<Followed, LeavesError> {
 		newest.check()?;
 		newest.total()?;
@@ -66,11 +68,11 @@ impl Leaves {
 		if followed.complete || base > many || given.is_empty() {
 			return Ok(followed);
 		}
-		// Also where the node holds other batches at these places: no peak speaks for those.
 		let keep = usize::try_from(base).unwrap_or(usize::MAX).min(known.len());
 		let tail = &known[keep..];
 		let same = tail.iter().zip(given).take_while(|(a, b)| a == b).count();
-		if same == given.len() && !now.contradicted {
+		let open = now.contradicted || doubt;
+		if same == given.len() && !open {
 			return Ok(followed);
 		}
 		let mut learned = Mmr::new();
@@ -78,8 +80,8 @@ impl Leaves {
 			learned.append::<Blake2>(batch)?;
 		}
 		let then = learned.confirmed_by(newest);
-		if then.contradicted || then.batches < now.batches {
-			// Where known batches that nothing confirms lie before, they may be what is wrong.
+		let confirmed = then.batches > now.batches;
+		if then.contradicted || !(open || confirmed || same == tail.len()) {
 			followed.next = now.batches;
 			followed.refused = true;
 			return Ok(followed);

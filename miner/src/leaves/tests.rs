@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use arion_storage_proof::{stripes::verify_entry, ShardLen};
+use arion_storage_proof::{stripes::verify_entry, Mmr, ShardLen};
 use hippius_primitives::StripeId;
 
 fn tree(seed: u8, stripes: u8) -> SumTree {
@@ -164,4 +164,113 @@ fn what_never_came_on_chain_is_dropped_in_time() {
 	// Entries that are not those of the batch are not kept.
 	let error = leaves.keep(&reference(3, &goes), &stays, 0).unwrap_err();
 	assert!(matches!(error, LeavesError::Proof(_)), "{error}");
+}
+
+fn peaks(batches: &[Batch]) -> arion_storage_proof::Peaks {
+	let mut peaks = arion_storage_proof::Peaks::new();
+	for batch in batches {
+		peaks.append::<Blake2>(batch).unwrap();
+	}
+	peaks
+}
+
+fn followed(known: u64, complete: bool, next: u64, refused: bool) -> Followed {
+	Followed {
+		known,
+		complete,
+		next,
+		refused,
+	}
+}
+
+#[test]
+fn an_order_is_learned_piece_by_piece() {
+	let (_folder, leaves) = fresh();
+	let batches: Vec<Batch> = (1..12).map(|seed| tree(seed, 2).batch()).collect();
+	let newest = peaks(&batches);
+	let mut at = 0;
+	for piece in batches.chunks(3) {
+		let got = leaves.follow(3, &newest, at, piece, false).unwrap();
+		at += piece.len() as u64;
+		let complete = at == 11;
+		assert_eq!(got, followed(at, complete, at, false));
+		// Given twice, from before, or from behind a gap, it changes nothing.
+		let again = leaves.follow(3, &newest, 0, &batches[..1], false).unwrap();
+		let gap = leaves.follow(3, &newest, at + 1, &batches[..1], false);
+		assert_eq!((again, gap.unwrap()), (got, got));
+	}
+	assert_eq!(leaves.batches(3).unwrap(), batches);
+	// With what was known of other chains' blocks: fewer batches, as the worker lags behind.
+	let got = leaves.follow(3, &peaks(&batches[..7]), 7, &[], false);
+	assert_eq!(got.unwrap(), followed(11, true, 7, false));
+	assert_eq!(leaves.known(3).unwrap(), 11);
+	assert_eq!(leaves.known(2).unwrap(), 0);
+	let unsound = codec::Encode::encode(&(codec::Compact(3u64), Vec::<[u8; 40]>::new()));
+	let unsound = codec::Decode::decode(&mut &unsound[..]).unwrap();
+	let error = leaves.follow(3, &unsound, 0, &[], false).unwrap_err();
+	assert!(matches!(error, LeavesError::Proof(_)), "{error}");
+}
+
+#[test]
+fn a_reorg_is_followed() {
+	let (_folder, leaves) = fresh();
+	let kept = tree(50, 2);
+	leaves.keep(&reference(3, &kept), &kept, 10).unwrap();
+	let mut batches: Vec<Batch> = (1..8).map(|seed| tree(seed, 2).batch()).collect();
+	batches[6] = kept.batch();
+	let got = leaves.follow(3, &peaks(&batches), 0, &batches, false);
+	assert!(got.unwrap().complete);
+	let old = batches.clone();
+	batches[5] = tree(60, 1).batch();
+	batches[6] = tree(61, 1).batch();
+	let newest = peaks(&batches);
+	// What is known stays until there is something better, which is asked for.
+	let got = leaves.follow(3, &newest, 7, &[], false).unwrap();
+	assert_eq!(got, followed(7, false, 4, false));
+	let got = leaves.follow(3, &newest, 4, &old[4..], false).unwrap();
+	assert_eq!(got, followed(7, false, 4, true));
+	assert_eq!(leaves.batches(3).unwrap(), old);
+	let got = leaves.follow(3, &newest, 4, &batches[4..], false).unwrap();
+	assert_eq!(got, followed(7, true, 7, false));
+	assert_eq!(leaves.batches(3).unwrap(), batches);
+	// The entries of the batch that left the chain wait for it again, and go if it never comes.
+	assert!(leaves.entries(3, &kept.batch().root).unwrap().is_some());
+	let late = tree(70, 1);
+	leaves
+		.keep(&reference(3, &late), &late, 10 + OPEN_LIFE)
+		.unwrap();
+	assert!(leaves.entries(3, &kept.batch().root).unwrap().is_none());
+}
+
+#[test]
+fn false_batches_below_an_open_peak_do_not_stick() {
+	let (_folder, leaves) = fresh();
+	let batches: Vec<Batch> = (1..9).map(|seed| tree(seed, 2).batch()).collect();
+	let newest = peaks(&batches);
+	let mut lies = batches.clone();
+	lies[1] = tree(99, 1).batch();
+	// Nothing decides on three of eight batches, so lies are taken like anything else.
+	let got = leaves.follow(3, &newest, 0, &lies[..3], false).unwrap();
+	assert_eq!(got, followed(3, false, 3, false));
+	// The truth is complete with its first word, whatever is known.
+	let whole = leaves.follow(3, &newest, 0, &batches, false).unwrap();
+	assert_eq!(whole, followed(8, true, 8, false));
+	// Or in pieces: they do not fit, so that there is doubt, and then they are taken.
+	let (_folder, leaves) = fresh();
+	leaves.follow(3, &newest, 0, &lies[..3], false).unwrap();
+	let got = leaves.follow(3, &newest, 3, &batches[3..], false).unwrap();
+	assert_eq!(got, followed(3, false, 0, true));
+	let got = leaves.follow(3, &newest, 0, &batches[..4], false).unwrap();
+	assert!(got.refused);
+	let got = leaves.follow(3, &newest, 0, &batches[..4], true).unwrap();
+	assert_eq!(got, followed(4, false, 4, false));
+	let got = leaves.follow(3, &newest, 4, &batches[4..], false).unwrap();
+	assert!(got.complete);
+	assert_eq!(leaves.batches(3).unwrap(), batches);
+	// What is there is not given up for peaks that nothing decides on yet.
+	lies.push(tree(98, 1).batch());
+	lies.extend((100..107).map(|seed| tree(seed, 1).batch()));
+	let got = leaves.follow(3, &peaks(&lies), 0, &lies[..3], false);
+	assert!(got.unwrap().refused);
+	assert_eq!(leaves.batches(3).unwrap(), batches);
 }

@@ -20,6 +20,8 @@ pub(super) struct Seen {
 	/// The peaks last compared.
 	pub(super) newest: Peaks,
 	pub(super) followed: Followed,
+	/// Whether what is known may be wrong, since what was given contradicted it.
+	pub(super) doubt: bool,
 	/// Whether a report that the group is clean may count.
 	pub(super) unclean: bool,
 }
@@ -67,11 +69,20 @@ impl Groups {
 				return Ok(seen.followed);
 			}
 		}
-		let followed = leaves.follow(ledger.pg, &ledger.newest, ledger.first, &ledger.batches)?;
+		let doubt = self.seen.get(&ledger.pg).is_some_and(|seen| seen.doubt);
+		let GroupLedger {
+			pg,
+			newest,
+			first,
+			batches,
+			..
+		} = ledger;
+		let followed = leaves.follow(*pg, newest, *first, batches, doubt)?;
 		let seen = Seen {
 			digest,
 			newest: ledger.newest.clone(),
 			followed,
+			doubt: followed.refused || (doubt && batches.is_empty() && !followed.complete),
 			unclean: ledger.unclean,
 		};
 		self.seen.insert(ledger.pg, seen);
@@ -82,6 +93,7 @@ impl Groups {
 	pub(super) fn note(&mut self, pg: Pg, followed: Followed) {
 		if let Some(seen) = self.seen.get_mut(&pg) {
 			seen.followed = followed;
+			seen.doubt = followed.refused;
 		}
 	}
 

@@ -10,18 +10,22 @@
 //! hold.
 
 mod answers;
+mod clean;
 mod groups;
+pub mod peers;
 pub mod prove;
 pub mod shards;
 pub mod stats;
 
 use crate::{
 	epochs::{Epochs, Held},
-	leaves::Leaves,
+	leaves::{Leaves, LeavesError},
 	metrics::unix_now,
 	service::Signer,
 };
 use answers::{Answerer, Places, Ready};
+use clean::{Clean, Scene};
+use peers::Needs;
 use arion_storage_proof::{
 	work::{
 		WorkOrder, WorkReport, MAX_ORDER_ASKED, MAX_ORDER_BATCHES, MAX_ORDER_LEDGERS,
@@ -32,7 +36,8 @@ use codec::DecodeAll;
 use groups::Groups;
 use hippius_primitives::{
 	audit::{Ask, AskedOf, MAX_CHUNKS},
-	NodeIndex, Pg, TOTAL_SHARDS,
+	ledger::CleanReport,
+	Epoch, NodeIndex, NodeKey, Pg, TOTAL_SHARDS,
 };
 use prove::{Cause, ProveError, Proved};
 use shards::Shards;
@@ -43,7 +48,7 @@ use std::{
 	time::Duration,
 };
 use tokio::{
-	sync::{watch, OwnedSemaphorePermit, Semaphore},
+	sync::{watch, Notify, OwnedSemaphorePermit, Semaphore},
 	time::{timeout_at, Instant},
 };
 
@@ -53,6 +58,10 @@ pub const PATIENCE: Duration = Duration::from_millis(600);
 const PROVERS: usize = 8;
 /// Proofs begun and not ended, those included that nobody waits for any more.
 const BEGUN: usize = 2 * MAX_ORDER_ASKED;
+/// Proofs are kept for so many orders that do not ask for them.
+const KEPT_ORDERS: u64 = 16;
+/// Proofs kept at most.
+const MOST_KEPT: usize = 4 * MAX_ORDER_ASKED;
 
 /// Why an order is not taken. Each is an answer of the control API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +99,8 @@ struct Entry {
 	peaks: Option<Peaks>,
 	/// Whether a proof is being made.
 	running: bool,
+	/// The number of the last order that asked for it.
+	order: u64,
 	/// The number of the last order by which a proof failed.
 	failed: Option<u64>,
 	ready: Option<Ready>,
@@ -108,9 +119,9 @@ struct State {
 	places: Places,
 	/// Counts orders learned.
 	order: u64,
-	/// Counts proofs made.
-	version: u64,
 	wants: Vec<(Pg, u64)>,
+	/// Groups to be reported as clean at an epoch.
+	clean: Option<(Epoch, Vec<(Pg, u64)>)>,
 	problem: Option<String>,
 }
 
@@ -124,8 +135,13 @@ pub struct Work {
 	turn: Arc<Semaphore>,
 	provers: Arc<Semaphore>,
 	begun: Arc<Semaphore>,
+	/// Held while the disk is asked: not to be waited for where nothing may block.
 	groups: Mutex<Groups>,
+	/// Locked after the groups.
+	clean: Mutex<Clean>,
 	state: Mutex<State>,
+	needs: Mutex<Needs>,
+	needed: Notify,
 	/// Changes when something asked is settled.
 	settled: watch::Sender<u64>,
 	/// What it counts.
@@ -170,7 +186,10 @@ impl Work {
 			provers: Arc::new(Semaphore::new(PROVERS)),
 			begun: Arc::new(Semaphore::new(BEGUN)),
 			groups: Mutex::default(),
+			clean: Mutex::default(),
 			state: Mutex::default(),
+			needs: Mutex::default(),
+			needed: Notify::new(),
 			settled: watch::Sender::new(0),
 			stats: WorkStats::default(),
 		})
@@ -185,6 +204,11 @@ impl Work {
 			wanted: self.stats.get(|s| &s.wanted),
 			problem: locked(&self.state).problem.clone(),
 		}
+	}
+
+	/// Changes whenever something asked is settled.
+	pub fn settled(&self) -> watch::Receiver<u64> {
+		self.settled.subscribe()
 	}
 
 	/// Takes a SCALE encoded [`WorkOrder`] and reports what is ready after at most [`PATIENCE`]; what
@@ -231,8 +255,9 @@ impl Work {
 
 	fn is_settled(&self) -> bool {
 		let state = locked(&self.state);
-		let mut asks = state.asks.values();
-		asks.all(|entry| entry.is_settled(state.order))
+		let asked = state.asks.values();
+		let mut asked = asked.filter(|entry| entry.order == state.order);
+		asked.all(|entry| entry.is_settled(state.order))
 	}
 
 	/// Learns the ledgers of an order, then has proofs made of what is asked.
@@ -246,17 +271,19 @@ impl Work {
 		drop(turn);
 	}
 
-	/// The groups in which this node has a slot, as far as they are known.
-	fn own_groups(held: Option<&Held>) -> BTreeSet<Pg> {
-		let slots = held.and_then(Held::slots).unwrap_or(&[]);
-		slots.iter().map(|(pg, _)| *pg).collect()
-	}
-
 	/// Blocks.
 	fn learn_ledgers(&self, order: &WorkOrder) {
 		let held = self.epochs.held();
-		let own = Self::own_groups(held.as_deref());
+		let slots: BTreeMap<Pg, u8> = held
+			.as_deref()
+			.and_then(Held::slots)
+			.unwrap_or(&[])
+			.iter()
+			.copied()
+			.collect();
+		let own: BTreeSet<Pg> = slots.keys().copied().collect();
 		let asked: BTreeSet<Pg> = order.asked.iter().map(|asked| asked.pg).collect();
+		let wanted: BTreeSet<Pg> = locked(&self.state).wants.iter().map(|w| w.0).collect();
 		let mut groups = locked(&self.groups);
 		groups.retain(|pg| own.contains(&pg) || asked.contains(&pg));
 		for ledger in &order.ledgers {
@@ -270,7 +297,14 @@ impl Work {
 					self.stats.add(|s| &s.contradicted, 1);
 					tracing::warn!(pg, "the batches an order brings are not those of its peaks");
 				}
-				Ok(_) => {}
+				Ok(followed) => {
+					// The worker's full node may have no history.
+					let asked = asked.contains(&pg);
+					let none = !followed.complete && ledger.batches.is_empty();
+					if none && (asked || wanted.contains(&pg)) {
+						self.need(pg, asked);
+					}
+				}
 				Err(error) => {
 					self.stats.add(|s| &s.contradicted, 1);
 					tracing::warn!(pg, %error, "a ledger cannot be learned");
@@ -279,11 +313,40 @@ impl Work {
 		}
 		match groups.wants(&self.leaves, &asked, &own) {
 			Ok(wants) => {
-				drop(groups);
 				self.stats.wanted.store(wants.len() as u64, Relaxed);
 				locked(&self.state).wants = wants;
 			}
 			Err(error) => tracing::error!(%error, "the ledgers to ask for"),
+		}
+		// By another map the slots are others.
+		if held.is_some_and(|held| held.update.epoch == order.epoch) {
+			self.look_through(order, &groups, &slots);
+		}
+	}
+
+	/// Looks through some groups, and finds out which to report as clean. Blocks.
+	fn look_through(&self, order: &WorkOrder, groups: &Groups, slots: &BTreeMap<Pg, u8>) {
+		let (epoch, best) = (order.epoch, order.best);
+		let mut clean = locked(&self.clean);
+		let scene = Scene {
+			leaves: &self.leaves,
+			shards: &*self.shards,
+			groups,
+			slots,
+			epoch,
+			best,
+		};
+		match clean.step(&scene) {
+			Ok(step) => {
+				self.stats.add(|s| &s.lacking, step.lacking);
+				step.unknown.into_iter().for_each(|pg| self.need(pg, false));
+			}
+			Err(error) => tracing::error!(%error, "the ledgers' stripes cannot be looked for"),
+		}
+		let named = clean.report(groups, epoch, best);
+		drop(clean);
+		if !named.is_empty() {
+			locked(&self.state).clean = Some((epoch, named));
 		}
 	}
 
@@ -304,22 +367,30 @@ impl Work {
 		let mut state = locked(&self.state);
 		let state = &mut *state;
 		state.order += 1;
-		let mut old = std::mem::take(&mut state.asks);
-		let mut foreign = 0;
+		// What the worker has just submitted it does not ask for, and may ask for again.
+		let number = state.order;
+		let kept = |entry: &mut Entry| entry.order + KEPT_ORDERS > number;
+		state.asks.retain(|_, entry| kept(entry));
+		let (mut foreign, mut asks) = (0, 0);
 		let mut begin = Vec::new();
 		for asked in &order.asked {
-			if !is_ours(&asked) || state.asks.contains_key(&asked.ask) {
+			let known = state.asks.get(&asked.ask);
+			let twice = known.is_some_and(|entry| entry.order == number);
+			if !is_ours(&asked) || twice {
 				foreign += 1;
 				continue;
 			}
-			let same = |entry: &Entry| entry.asked == *asked;
-			let mut entry = old.remove(&asked.ask).filter(same).unwrap_or(Entry {
+			asks += 1;
+			let old = state.asks.remove(&asked.ask);
+			let mut entry = old.filter(|entry| entry.asked == *asked).unwrap_or(Entry {
 				asked: asked.clone(),
 				peaks: None,
 				running: false,
+				order: number,
 				failed: None,
 				ready: None,
 			});
+			entry.order = number;
 			if let Some(peaks) = peaks.get(&asked.pg) {
 				if entry.peaks.as_ref() != Some(*peaks) {
 					entry.peaks = Some((*peaks).clone());
@@ -333,8 +404,11 @@ impl Work {
 			}
 			state.asks.insert(asked.ask, entry);
 		}
+		if state.asks.len() > MOST_KEPT {
+			state.asks.retain(|_, entry| entry.order == number);
+		}
 		self.stats.add(|s| &s.foreign, foreign);
-		self.stats.asked.store(state.asks.len() as u64, Relaxed);
+		self.stats.asked.store(asks, Relaxed);
 		// What is due first begins first.
 		begin.sort_by_key(|(asked, _)| (asked.due.unwrap_or(u32::MAX), asked.ask));
 		for (asked, peaks) in begin {
@@ -370,16 +444,34 @@ impl Work {
 			Err((cause, text, error)) => {
 				self.stats.fail(*cause);
 				tracing::warn!(pg = asked.pg, slot = asked.slot, ask = ?asked.ask, error = %text, "cannot show what is asked");
-				if let Some(error) = error {
-					self.missing(&asked, error);
+				if let Some(ProveError::Leaves(LeavesError::NoEntries { .. })) = error {
+					self.need(asked.pg, true);
 				}
 			}
 		}
 		self.note(&asked, &peaks, proved.map_err(|(_, text, _)| text));
 	}
 
-	/// Something that peers may have is missing.
-	fn missing(&self, _asked: &AskedOf, _error: &ProveError) {}
+	/// Tries again what could not be shown: something came.
+	fn again(self: &Arc<Self>) {
+		let mut state = locked(&self.state);
+		let state = &mut *state;
+		let number = state.order;
+		let failed = state.asks.values_mut().filter(|entry| {
+			entry.order == number && !entry.running && entry.ready.is_none()
+		});
+		for entry in failed {
+			let Some(peaks) = entry.peaks.clone() else {
+				continue;
+			};
+			let Ok(begun) = self.begun.clone().try_acquire_owned() else {
+				return;
+			};
+			entry.running = true;
+			let proving = self.clone().prove(entry.asked.clone(), peaks, begun);
+			tokio::spawn(proving);
+		}
+	}
 
 	/// Notes what came of a proof.
 	fn note(&self, asked: &AskedOf, peaks: &Peaks, proved: Result<Proved, String>) {
@@ -388,8 +480,7 @@ impl Work {
 		if let Err(text) = &proved {
 			state.problem = Some(text.clone());
 		}
-		state.version += 1;
-		let (version, order) = (state.version, state.order);
+		let order = state.order;
 		// It may have been answered meanwhile, or be asked otherwise.
 		if let Some(entry) = state.asks.get_mut(&asked.ask) {
 			entry.running = false;
@@ -398,7 +489,6 @@ impl Work {
 					Ok(proved) => {
 						entry.ready = Some(Ready {
 							proved,
-							version,
 							seed: asked.seed,
 							due: asked.due,
 						});
@@ -436,7 +526,7 @@ impl Work {
 		}
 		let asked: BTreeSet<Ask> = order.asked.iter().map(|asked| asked.ask).collect();
 		let ready = state.asks.iter().filter(|(ask, _)| asked.contains(ask));
-		let ready: BTreeMap<Ask, Ready> = ready
+		let ready: Vec<(Ask, Ready)> = ready
 			.filter_map(|(ask, entry)| Some((*ask, entry.ready.clone()?)))
 			.collect();
 		self.stats.ready.store(ready.len() as u64, Relaxed);
@@ -446,6 +536,18 @@ impl Work {
 			identity: &identity,
 		};
 		report.answers = state.places.form(&ready, &by);
+		let clean = state.clean.take();
+		let clean = clean.filter(|(epoch, _)| *epoch == order.epoch);
+		report.clean = clean.map(|(epoch, groups)| {
+			self.stats.add(|s| &s.reports, 1);
+			let report = CleanReport {
+				node,
+				epoch,
+				groups,
+			};
+			let signature = identity.sign(&report.payload(&order.genesis));
+			(report, signature)
+		});
 		let life = order.life.filter(|life| life.sign.node == node);
 		report.life = life.map(|life| {
 			self.stats.add(|s| &s.lives, 1);
@@ -456,7 +558,7 @@ impl Work {
 }
 
 /// Whether a map has the key as one of the node's.
-fn takes(held: &Held, node: NodeIndex, key: &hippius_primitives::NodeKey) -> bool {
+fn takes(held: &Held, node: NodeIndex, key: &NodeKey) -> bool {
 	let mut nodes = held.update.nodes.iter();
 	let record = nodes.find(|record| record.index == node);
 	record.is_some_and(|record| record.key == *key || record.next_key.as_ref() == Some(key))

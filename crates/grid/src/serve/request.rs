@@ -18,6 +18,7 @@ use std::{future::Future, net::SocketAddr};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 mod inventory;
+mod ledger;
 
 /// Why a request was not served.
 enum Fault {
@@ -174,6 +175,11 @@ impl Server {
 					.await
 			}
 			Request::Offer { stripe } => self.offer(peer, stripe, sender).await,
+			Request::Leaves { pg, root } => self.leaves(peer, pg, root, sender).await,
+			Request::Batches { pg, first, limit } => {
+				self.batches(peer, pg, first, usize::from(limit), sender)
+					.await
+			}
 			Request::Beat(beat) => {
 				self.service.beat(peer, *beat)?;
 				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)

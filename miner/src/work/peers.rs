@@ -1,0 +1,434 @@
+//! What other members know of a group's ledger.
+//!
+//! Entries of batches that this node did not sign for, and the order of batches where the worker's full
+//! node has no history, come from other members of the group. Any one that has them will do: members
+//! that have nothing, do not answer or lie are passed over.
+
+use super::{locked, Work};
+use crate::{
+	epochs::{Epochs, Held},
+	leaves::{Followed, LeavesError},
+	metrics::unix_now,
+};
+use arion_grid::{BoxFuture, Grid, GridError, Reach, MAX_BATCHES};
+use arion_storage_proof::{Batch, Peaks, StripeEntry};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use hippius_primitives::{registration::NodeRecord, NodeIndex, Pg};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	future::Future,
+	sync::{Arc, Weak},
+	time::Duration,
+};
+use tokio::{
+	sync::watch,
+	task::{JoinError, JoinSet},
+	time::{timeout, Instant},
+};
+
+/// How long a member may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Members asked side by side, and groups.
+const ABREAST: usize = 4;
+/// Groups that wait.
+const MOST_NEEDS: usize = 256;
+/// Batches of one group whose entries are fetched at a time.
+const MOST_MISSING: usize = 64;
+/// Pieces of an order asked for at a time.
+const MOST_PIECES: usize = 16;
+/// A member that lied is not asked for this long.
+const LIAR_PAUSE: Duration = Duration::from_secs(600);
+
+/// Why a member gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Silent {
+	/// It is in no map.
+	#[error("node {0} is not known")]
+	Unknown(NodeIndex),
+	/// This node is stopping.
+	#[error("this node is stopping")]
+	Stopping,
+	/// It took too long.
+	#[error("node {0} did not answer within {PATIENCE:?}")]
+	Late(NodeIndex),
+	/// It could not be reached, or refused.
+	#[error("node {0}: {1}")]
+	Failed(NodeIndex, #[source] GridError),
+}
+
+/// The other members of groups.
+pub trait Peers: Send + Sync + 'static {
+	/// Who may know something of a group, this node not among them: members by the newest map first.
+	/// Blocks for a moment.
+	fn members(&self, pg: Pg) -> Vec<NodeIndex>;
+
+	/// A batch's entries as a member has them.
+	fn leaves(
+		&self,
+		node: NodeIndex,
+		pg: Pg,
+		batch: Batch,
+	) -> BoxFuture<'_, Result<Vec<StripeEntry>, Silent>>;
+
+	/// The batches from number `first` on as a member has them.
+	fn batches(
+		&self,
+		node: NodeIndex,
+		pg: Pg,
+		first: u64,
+	) -> BoxFuture<'_, Result<Vec<Batch>, Silent>>;
+}
+
+/// Members by the maps, reached through the grid.
+pub struct Members {
+	/// The daemon keeps the grid.
+	grid: Weak<Grid>,
+	epochs: Arc<Epochs>,
+}
+
+impl Members {
+	/// Those of the maps in `epochs`.
+	pub fn new(grid: &Arc<Grid>, epochs: Arc<Epochs>) -> Self {
+		Self {
+			grid: Arc::downgrade(grid),
+			epochs,
+		}
+	}
+
+	async fn ask<T, F: Future<Output = Result<T, GridError>>>(
+		&self,
+		node: NodeIndex,
+		question: impl FnOnce(arion_grid::Peer) -> F,
+	) -> Result<T, Silent> {
+		let grid = self.grid.upgrade().ok_or(Silent::Stopping)?;
+		let maps = self.epochs.kept();
+		let record = maps.iter().find_map(|held| record(held, node));
+		let record = record.ok_or(Silent::Unknown(node))?;
+		let reach: Reach = record.params.addresses.iter().collect();
+		let peer = grid.peer(record.key, reach).or_key(record.next_key);
+		match timeout(PATIENCE, question(peer.clone())).await {
+			Ok(answer) => answer.map_err(|error| Silent::Failed(node, error)),
+			Err(_) => {
+				peer.disconnect();
+				Err(Silent::Late(node))
+			}
+		}
+	}
+}
+
+fn record(held: &Held, node: NodeIndex) -> Option<&NodeRecord> {
+	held.update.nodes.iter().find(|record| record.index == node)
+}
+
+impl Peers for Members {
+	fn members(&self, pg: Pg) -> Vec<NodeIndex> {
+		let maps = self.epochs.kept();
+		let me = maps.iter().find_map(|held| held.index);
+		let mut seen: BTreeSet<NodeIndex> = me.into_iter().collect();
+		let mut members = Vec::new();
+		for held in &maps {
+			let up = match held.placement().map(|placement| placement.up(pg)) {
+				Ok(Ok(up)) => up,
+				// A group the map does not have, or an old map that cannot place it.
+				Ok(Err(_)) | Err(_) => continue,
+			};
+			members.extend(up.into_iter().flatten().filter(|node| seen.insert(*node)));
+		}
+		members
+	}
+
+	fn leaves(
+		&self,
+		node: NodeIndex,
+		pg: Pg,
+		batch: Batch,
+	) -> BoxFuture<'_, Result<Vec<StripeEntry>, Silent>> {
+		Box::pin(self.ask(node, move |peer| async move { peer.leaves(pg, &batch).await }))
+	}
+
+	fn batches(
+		&self,
+		node: NodeIndex,
+		pg: Pg,
+		first: u64,
+	) -> BoxFuture<'_, Result<Vec<Batch>, Silent>> {
+		let ask = move |peer: arion_grid::Peer| async move {
+			peer.batches(pg, first, MAX_BATCHES).await
+		};
+		Box::pin(self.ask(node, ask))
+	}
+}
+
+/// Groups of which something is to be fetched.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+	/// Whether the chain asks about it.
+	groups: BTreeMap<Pg, bool>,
+	/// Members that lied, and until when they are not asked.
+	liars: BTreeMap<NodeIndex, Instant>,
+}
+
+impl Needs {
+	pub(super) fn add(&mut self, pg: Pg, urgent: bool) {
+		if self.groups.len() < MOST_NEEDS || urgent {
+			*self.groups.entry(pg).or_default() |= urgent;
+		}
+		if self.groups.len() > MOST_NEEDS {
+			// Asked about again with the next order, at most as many as an order has.
+			self.groups.retain(|_, urgent| *urgent);
+		}
+	}
+
+	/// The next groups, those asked about first.
+	fn next(&mut self) -> Vec<Pg> {
+		let urgent: Vec<Pg> = self.groups.iter().filter(|(_, u)| **u).map(|(pg, _)| *pg).collect();
+		let next = match urgent.is_empty() {
+			true => self.groups.keys().copied().take(ABREAST).collect(),
+			false => urgent,
+		};
+		for pg in &next {
+			self.groups.remove(pg);
+		}
+		next
+	}
+
+	fn lied(&mut self, node: NodeIndex) {
+		self.liars.insert(node, Instant::now() + LIAR_PAUSE);
+	}
+
+	fn trusts(&mut self, node: NodeIndex) -> bool {
+		let now = Instant::now();
+		self.liars.retain(|_, until| *until > now);
+		!self.liars.contains_key(&node)
+	}
+}
+
+async fn entries_of(
+	peers: Arc<dyn Peers>,
+	node: NodeIndex,
+	pg: Pg,
+	batch: Batch,
+) -> (NodeIndex, Result<Vec<StripeEntry>, Silent>) {
+	(node, peers.leaves(node, pg, batch).await)
+}
+
+impl Work {
+	/// Has something of a group fetched.
+	pub(super) fn need(&self, pg: Pg, urgent: bool) {
+		locked(&self.needs).add(pg, urgent);
+		self.needed.notify_one();
+	}
+
+	/// Fetches what is needed until `stop` is set.
+	pub async fn run(self: Arc<Self>, peers: Arc<dyn Peers>, mut stop: watch::Receiver<bool>) {
+		let fetching = async {
+			let mut tasks = JoinSet::new();
+			loop {
+				let next = locked(&self.needs).next();
+				if next.is_empty() && tasks.is_empty() {
+					self.needed.notified().await;
+					continue;
+				}
+				for pg in next {
+					if tasks.len() >= ABREAST {
+						self.came(tasks.join_next().await);
+					}
+					tasks.spawn(self.clone().fetch(peers.clone(), pg));
+				}
+				tokio::select! {
+					done = tasks.join_next() => self.came(done),
+					() = self.needed.notified() => {}
+				}
+			}
+		};
+		tokio::select! {
+			// The guard must not live on.
+			() = async { drop(stop.wait_for(|stop| *stop).await) } => {}
+			() = fetching => {}
+		}
+	}
+
+	/// Something was fetched: what could not be shown without it may be now.
+	fn came(self: &Arc<Self>, done: Option<Result<bool, JoinError>>) {
+		match done {
+			Some(Ok(true)) => self.again(),
+			Some(Err(error)) => tracing::error!(%error, "fetching a ledger"),
+			Some(Ok(false)) | None => {}
+		}
+	}
+
+	/// Fetches what is lacking of a group; whether anything came.
+	async fn fetch(self: Arc<Self>, peers: Arc<dyn Peers>, pg: Pg) -> bool {
+		let by = peers.clone();
+		let mut members = match tokio::task::spawn_blocking(move || by.members(pg)).await {
+			Ok(members) => members,
+			Err(error) => {
+				tracing::error!(%error, "the members of a group");
+				return false;
+			}
+		};
+		members.retain(|node| locked(&self.needs).trusts(*node));
+		if !members.is_empty() {
+			// Not everybody asks the same one first.
+			let own = self.epochs.held().and_then(|held| held.index).unwrap_or(0);
+			let first = own.wrapping_add(pg) as usize % members.len();
+			members.rotate_left(first);
+		}
+		let fetched = async {
+			let order = self.fetch_order(&peers, pg, &members).await?;
+			let entries = self.fetch_entries(&peers, pg, &members).await?;
+			Ok::<_, LeavesError>(order || entries)
+		};
+		fetched.await.unwrap_or_else(|error| {
+			tracing::error!(pg, %error, "what is lacking of a ledger");
+			false
+		})
+	}
+
+	/// Runs something that may block.
+	async fn blocking<T: Send + 'static>(
+		self: &Arc<Self>,
+		job: impl FnOnce(&Self) -> Result<T, LeavesError> + Send + 'static,
+	) -> Result<Option<T>, LeavesError> {
+		let this = self.clone();
+		match tokio::task::spawn_blocking(move || job(&this)).await {
+			Ok(done) => done.map(Some),
+			Err(error) => {
+				tracing::error!(%error, "a ledger");
+				Ok(None)
+			}
+		}
+	}
+
+	/// Learns the order of a group's batches from members, piece by piece.
+	async fn fetch_order(
+		self: &Arc<Self>,
+		peers: &Arc<dyn Peers>,
+		pg: Pg,
+		members: &[NodeIndex],
+	) -> Result<bool, LeavesError> {
+		let mut any = false;
+		for node in members {
+			// As long as a member has more, it goes on.
+			for _ in 0..MOST_PIECES {
+				let lacking = self.blocking(move |this| {
+					let groups = locked(&this.groups);
+					let seen = groups.seen(pg).filter(|seen| !seen.followed.complete);
+					Ok(seen.map(|seen| (seen.newest.clone(), seen.followed, seen.doubt)))
+				});
+				let Some((newest, followed, doubt)) = lacking.await?.flatten() else {
+					return Ok(any);
+				};
+				let batches = match peers.batches(*node, pg, followed.next).await {
+					Ok(batches) if !batches.is_empty() => batches,
+					Ok(_) => break,
+					Err(error) => {
+						tracing::debug!(pg, %error, "no batches");
+						break;
+					}
+				};
+				let learned = self.take_order(pg, newest, followed, doubt, batches).await?;
+				match learned {
+					Some(now) if now.known > followed.known || now.complete => any = true,
+					Some(now) => {
+						if now.refused && !doubt {
+							self.stats.add(|s| &s.lied, 1);
+						}
+						break;
+					}
+					None => break,
+				}
+			}
+		}
+		Ok(any)
+	}
+
+	async fn take_order(
+		self: &Arc<Self>,
+		pg: Pg,
+		newest: Peaks,
+		before: Followed,
+		doubt: bool,
+		batches: Vec<Batch>,
+	) -> Result<Option<Followed>, LeavesError> {
+		self.blocking(move |this| {
+			let mut groups = locked(&this.groups);
+			// An order may have come meanwhile, which knows better.
+			let same = groups.seen(pg).is_some_and(|seen| seen.newest == newest);
+			if !same {
+				return Ok(before);
+			}
+			let followed = this.leaves.follow(pg, &newest, before.next, &batches, doubt)?;
+			groups.note(pg, followed);
+			Ok(followed)
+		})
+		.await
+	}
+
+	/// Fetches entries that are not here.
+	async fn fetch_entries(
+		self: &Arc<Self>,
+		peers: &Arc<dyn Peers>,
+		pg: Pg,
+		members: &[NodeIndex],
+	) -> Result<bool, LeavesError> {
+		let missing = self.blocking(move |this| this.leaves.missing(pg, MOST_MISSING));
+		let Some(missing) = missing.await? else {
+			return Ok(false);
+		};
+		let (mut any, whole) = (false, missing.len() == MOST_MISSING);
+		for (number, batch) in missing {
+			let mut members = members.iter();
+			let mut answers = FuturesUnordered::new();
+			let mut found = false;
+			loop {
+				while answers.len() < ABREAST {
+					let Some(node) = members.next() else { break };
+					answers.push(entries_of(peers.clone(), *node, pg, batch));
+				}
+				let Some((node, answer)) = answers.next().await else {
+					break;
+				};
+				let entries = match answer {
+					Ok(entries) => entries,
+					Err(Silent::Failed(_, error)) if error.is_misbehaviour() => {
+						self.lied(pg, node, &error);
+						continue;
+					}
+					Err(error) => {
+						tracing::debug!(pg, number, %error, "no entries");
+						continue;
+					}
+				};
+				let accept = move |this: &Self| this.leaves.accept(pg, number, entries, unix_now());
+				match self.blocking(accept).await {
+					Ok(Some(())) => {
+						found = true;
+						break;
+					}
+					Ok(None) => {}
+					Err(LeavesError::Proof(error)) => self.lied(pg, node, &error),
+					// The order is another by now.
+					Err(LeavesError::OutOfOrder { .. }) => break,
+					Err(error) => return Err(error),
+				}
+			}
+			if found {
+				self.stats.add(|s| &s.fetched, 1);
+				any = true;
+			} else {
+				tracing::warn!(pg, number, "no member gives the entries of a batch");
+			}
+		}
+		if whole && any {
+			self.need(pg, false);
+		}
+		Ok(any)
+	}
+
+	fn lied(&self, pg: Pg, node: NodeIndex, error: &dyn std::fmt::Display) {
+		tracing::warn!(pg, node, %error, "a member lies about a ledger: it is not asked for a while");
+		self.stats.add(|s| &s.lied, 1);
+		locked(&self.needs).lied(node);
+	}
+}

@@ -1,0 +1,577 @@
+//! What the chain asks of a miner's disks, and what the miner answers: with real shards, a real ledger,
+//! and the checks of the chain.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use arion_crush::ClusterMap;
+use arion_grid::Identity;
+use arion_miner::{
+	epochs::Epochs,
+	leaves::Leaves,
+	work::{
+		prove::Cause,
+		shards::{Found, Shards},
+		Work, WorkError, PATIENCE,
+	},
+};
+use arion_shard_store::{ShardStore, Slice, StoreConfig, StoreError, StoreSet};
+use arion_storage_proof::{
+	answer::{Answer, Shown},
+	work::{GroupLedger, LifeOrder, WorkOrder, WorkReport, MAX_ORDER_ASKED},
+	AuditProof, Batch, Blake2, Challenge, EntryProof, Mmr, ShardLen, StripeEntry, SumTree,
+};
+use bytes::Bytes;
+use codec::Encode;
+use common::{shard, update, GENESIS, OWN};
+use hippius_primitives::{
+	audit::{Ask, AskedOf},
+	heartbeat::LifeSign,
+	receipt::BatchRef,
+	Pg, ShardId, ShardMeta, StripeId,
+};
+use std::{
+	collections::BTreeSet,
+	sync::{
+		atomic::{AtomicU64, Ordering::SeqCst},
+		Arc, Mutex, RwLock,
+	},
+};
+use tokio::sync::watch;
+
+const LEN: u64 = 100_032;
+
+/// A store of which reads can be held up.
+struct Disk {
+	store: StoreSet,
+	open: watch::Sender<bool>,
+	reads: AtomicU64,
+	lost: Mutex<BTreeSet<StripeId>>,
+	damaged: Mutex<BTreeSet<ShardId>>,
+	never: Mutex<BTreeSet<StripeId>>,
+}
+
+impl Shards for Disk {
+	fn find(&self, entry: &StripeEntry, slot: u8) -> Result<Found, StoreError> {
+		let held = self.store.holdings(&entry.stripe, false)?;
+		let held = held.into_iter().find(|held| held.meta.slot == slot);
+		Ok(match held {
+			Some(held) => Found::Here(Box::new(held.meta)),
+			None if self.never.lock().unwrap().contains(&entry.stripe) => Found::Never,
+			None => Found::Lost,
+		})
+	}
+
+	fn held(&self, stripes: &[StripeId], slot: u8) -> Result<Vec<bool>, StoreError> {
+		let held = |stripe| Ok(!self.store.holdings(stripe, false)?.is_empty() && slot < 30);
+		stripes.iter().map(held).collect()
+	}
+
+	fn group(&self, shard: &ShardId, group: u64) -> Result<Option<Slice>, StoreError> {
+		let mut open = self.open.subscribe();
+		self.reads.fetch_add(1, SeqCst);
+		let waited = tokio::runtime::Handle::current().block_on(open.wait_for(|open| *open));
+		drop(waited);
+		self.store.read_slice(&(*shard).into(), Some(group..group + 1))
+	}
+
+	fn damaged(&self, shard: &ShardId) {
+		self.damaged.lock().unwrap().insert(*shard);
+	}
+
+	fn lost(&self, stripe: StripeId) {
+		self.lost.lock().unwrap().insert(stripe);
+	}
+}
+
+/// The ledger of one group, with a stripe of which this node has a shard in the middle batch.
+struct Ledger {
+	pg: Pg,
+	meta: ShardMeta,
+	trees: Vec<SumTree>,
+	mmr: Mmr,
+}
+
+fn entry(stripe: StripeId, len: u64) -> StripeEntry {
+	StripeEntry {
+		stripe,
+		owner: [5; 32],
+		shard_len: ShardLen::new(len).unwrap(),
+	}
+}
+
+fn foreign(seed: u8) -> StripeEntry {
+	entry(StripeId([seed; 32]), 64 * u64::from(seed))
+}
+
+impl Ledger {
+	fn new((meta, bytes): &(ShardMeta, Bytes)) -> Self {
+		let map = ClusterMap::decode_checked(&update(1, Default::default()).map).unwrap();
+		let ours = entry(meta.stripe, bytes.len() as u64);
+		let mut ledger = Self {
+			pg: map.pg_of(&meta.stripe),
+			meta: meta.clone(),
+			trees: Vec::new(),
+			mmr: Mmr::new(),
+		};
+		ledger.append(vec![foreign(1), foreign(2)]);
+		ledger.append(vec![foreign(3), ours, foreign(4)]);
+		ledger.append(vec![foreign(5)]);
+		ledger
+	}
+
+	fn append(&mut self, entries: Vec<StripeEntry>) {
+		let tree = SumTree::build::<Blake2>(entries).unwrap();
+		self.mmr.append::<Blake2>(&tree.batch()).unwrap();
+		self.trees.push(tree);
+	}
+
+	fn batches(&self) -> Vec<Batch> {
+		self.trees.iter().map(SumTree::batch).collect()
+	}
+
+	/// Where a byte of the shard is in the ledger.
+	fn offset(&self, byte: u64) -> u64 {
+		64 * (1 + 2 + 3) + byte
+	}
+
+	fn told(&self) -> GroupLedger {
+		GroupLedger {
+			pg: self.pg,
+			challengeable: self.mmr.peaks().clone(),
+			newest: self.mmr.peaks().clone(),
+			first: 0,
+			batches: self.batches(),
+			unclean: false,
+		}
+	}
+
+	fn asked(&self, id: u64, bytes: &[u64]) -> AskedOf {
+		AskedOf {
+			ask: Ask::Task { id },
+			node: OWN,
+			pg: self.pg,
+			slot: self.meta.slot,
+			offsets: bytes.iter().map(|byte| self.offset(*byte)).collect(),
+			seed: [id as u8; 32],
+			due: Some(50),
+		}
+	}
+
+	fn keep(&self, leaves: &Leaves, number: usize) {
+		let tree = &self.trees[number];
+		let batch = tree.batch();
+		let of = BatchRef {
+			genesis: GENESIS,
+			pg: self.pg,
+			epoch: 1,
+			root: batch.root,
+			bytes: batch.bytes,
+			stripes: batch.stripes,
+		};
+		leaves.keep(&of, tree, 1).unwrap();
+	}
+}
+
+struct Rig {
+	_dir: tempfile::TempDir,
+	epochs: Arc<Epochs>,
+	leaves: Arc<Leaves>,
+	disk: Arc<Disk>,
+	signer: Arc<RwLock<Arc<Identity>>>,
+	work: Arc<Work>,
+	ledgers: Vec<Ledger>,
+}
+
+impl Rig {
+	/// A node with so many shards, each of a group of its own.
+	fn new(shards: usize) -> Self {
+		let dir = tempfile::tempdir().unwrap();
+		let identity = Arc::new(Identity::from_seed(&[77; 32]).unwrap());
+		let epochs = Epochs::load(dir.path().join("map"), identity.node_key()).unwrap();
+		std::fs::create_dir_all(dir.path().join("map")).unwrap();
+		epochs
+			.take(&update(1, identity.node_key()).encode())
+			.unwrap();
+		epochs.held().unwrap().compute_slots().unwrap();
+		let config = StoreConfig {
+			volume_size: 16 << 20,
+			..StoreConfig::new(64 << 20)
+		};
+		let store = ShardStore::open(&dir.path().join("store"), config).unwrap();
+		let disk = Arc::new(Disk {
+			store: store.into(),
+			open: watch::Sender::new(true),
+			reads: AtomicU64::default(),
+			lost: Mutex::default(),
+			damaged: Mutex::default(),
+			never: Mutex::default(),
+		});
+		let leaves = Arc::new(Leaves::open(&dir.path().join("leaves.redb")).unwrap());
+		let mut ledgers: Vec<Ledger> = Vec::new();
+		// Only odd seeds give bytes of their own.
+		for seed in (1..).step_by(2) {
+			if ledgers.len() == shards {
+				break;
+			}
+			let shard = shard(seed);
+			let ledger = Ledger::new(&shard);
+			if ledgers.iter().all(|other| other.pg != ledger.pg) {
+				disk.store.put(&shard.0, &shard.1).unwrap();
+				ledger.keep(&leaves, 1);
+				ledgers.push(ledger);
+			}
+		}
+		let epochs = Arc::new(epochs);
+		let signer = Arc::new(RwLock::new(identity));
+		let work = Work::new(epochs.clone(), leaves.clone(), disk.clone(), signer.clone());
+		Self {
+			_dir: dir,
+			epochs,
+			leaves,
+			disk,
+			signer,
+			work,
+			ledgers,
+		}
+	}
+
+	fn order(&self, asked: Vec<AskedOf>) -> WorkOrder {
+		WorkOrder {
+			genesis: GENESIS,
+			best: 100,
+			epoch: 1,
+			asked,
+			ledgers: self.ledgers.iter().map(Ledger::told).collect(),
+			life: None,
+		}
+	}
+
+	async fn take(&self, order: &WorkOrder) -> WorkReport {
+		self.work.take(&order.encode()).await.unwrap()
+	}
+
+	/// Checks answers as the chain does; gives what they are to.
+	fn check(&self, order: &WorkOrder, answers: &[Answer]) -> Vec<Ask> {
+		let key = self.signer.read().unwrap().node_key();
+		let mut answered = Vec::new();
+		let places: BTreeSet<u8> = answers.iter().map(|answer| answer.place).collect();
+		assert_eq!(places.len(), answers.len());
+		for answer in answers {
+			assert!(answer.node == OWN && answer.place < 8 && !answer.items.is_empty());
+			let mut seeds = Vec::new();
+			for item in &answer.items {
+				assert!(answered.last().is_none_or(|last| *last != item.ask));
+				let asked = order.asked.iter().find(|asked| asked.ask == item.ask);
+				let asked = asked.unwrap();
+				let ledger = self.ledgers.iter().find(|ledger| ledger.pg == asked.pg);
+				let peaks = ledger.unwrap().mmr.peaks();
+				assert_eq!(item.shown.len(), asked.offsets.len());
+				for (shown, offset) in item.shown.iter().zip(&asked.offsets) {
+					let challenge = Challenge {
+						offset: *offset,
+						slot: asked.slot,
+					};
+					match shown {
+						Shown::Bytes(bytes) => {
+							let proof = AuditProof::from_bytes(bytes).unwrap();
+							proof.verify::<Blake2>(peaks, &challenge).unwrap();
+						}
+						Shown::Released(bytes) => {
+							let proof = EntryProof::from_bytes(bytes).unwrap();
+							proof.verify::<Blake2>(peaks, *offset).unwrap();
+							assert_eq!(answer.items.len(), 1);
+						}
+					}
+				}
+				seeds.push(asked.seed);
+				answered.push(item.ask);
+			}
+			let payload = answer.payload(&order.genesis, &seeds);
+			assert!(arion_grid::verify(&key, &payload, &answer.signature));
+		}
+		answered.sort();
+		answered
+	}
+}
+
+fn task(id: u64) -> Ask {
+	Ask::Task { id }
+}
+
+#[tokio::test]
+async fn every_byte_asked_for_is_shown_as_the_chain_wants_it() {
+	let rig = Rig::new(3);
+	let mut asked: Vec<AskedOf> = Vec::new();
+	for (id, ledger) in (0..).zip(rig.ledgers.iter().cycle().take(20)) {
+		let byte = id * 4_999;
+		asked.push(ledger.asked(id, &[byte, 0, LEN - 1, (byte + 16_384) % LEN]));
+	}
+	let draw = Ask::Draw { block: 7, draw: 3 };
+	asked.push(AskedOf {
+		ask: draw,
+		..rig.ledgers[0].asked(90, &[1_024])
+	});
+	let order = rig.order(asked);
+	let report = rig.take(&order).await;
+	assert_eq!(report.node, Some(OWN));
+	let answered = rig.check(&order, &report.answers);
+	assert_eq!(answered.len(), 21);
+	assert!(report.answers.len() == 3 && answered.contains(&draw));
+	// Proofs are kept for as long as they lead to the chain's peaks, also over an order without them.
+	let reads = rig.disk.reads.load(SeqCst);
+	let without = rig.take(&rig.order(Vec::new())).await;
+	assert!(without.answers.is_empty());
+	let again = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &again.answers), answered);
+	assert_eq!(rig.disk.reads.load(SeqCst), reads);
+	let status = rig.work.status();
+	assert_eq!((status.asked, status.ready, status.problem), (21, 21, None));
+}
+
+#[tokio::test]
+async fn new_peaks_are_proved_to_anew() {
+	let mut rig = Rig::new(1);
+	let order = rig.order(vec![rig.ledgers[0].asked(1, &[5])]);
+	rig.check(&order, &rig.take(&order).await.answers);
+	rig.ledgers[0].append(vec![foreign(9)]);
+	let order = rig.order(order.asked);
+	assert_eq!(rig.check(&order, &rig.take(&order).await.answers), [task(1)]);
+	// The audits see an older ledger than there is, and an order brings only what is new.
+	let older = order.ledgers[0].challengeable.clone();
+	let batch = SumTree::build::<Blake2>(vec![foreign(10)]).unwrap();
+	rig.ledgers[0].append(batch.entries().to_vec());
+	let mut newer = rig.order(order.asked.clone());
+	newer.ledgers[0].challengeable = older;
+	newer.ledgers[0].first = 4;
+	newer.ledgers[0].batches = vec![batch.batch()];
+	let report = rig.take(&newer).await;
+	assert_eq!(report.answers[0].items[0].ask, task(1));
+	assert_eq!(rig.leaves.known(rig.ledgers[0].pg).unwrap(), 5);
+}
+
+#[tokio::test]
+async fn what_a_worker_lies_about_is_neither_signed_nor_kept() {
+	let rig = Rig::new(2);
+	let ledger = &rig.ledgers[0];
+	let good = rig.order(vec![ledger.asked(1, &[5]), rig.ledgers[1].asked(2, &[7])]);
+	// Of another chain, too long, and no order at all.
+	let other = WorkOrder {
+		genesis: [1; 32],
+		..good.clone()
+	};
+	let error = rig.work.take(&other.encode()).await.unwrap_err();
+	assert!(matches!(error, WorkError::OtherChain { .. }), "{error}");
+	let many = rig.order(vec![ledger.asked(1, &[5]); MAX_ORDER_ASKED + 1]);
+	let error = rig.work.take(&many.encode()).await.unwrap_err();
+	assert!(matches!(error, WorkError::TooMany { .. }), "{error}");
+	for bytes in [&[][..], &[255; 100], &[&good.encode()[..], &[0]].concat()] {
+		let error = rig.work.take(bytes).await.unwrap_err();
+		assert!(matches!(error, WorkError::Malformed(_)), "{error}");
+	}
+	assert_eq!(rig.work.stats.get(|s| &s.refused), 5);
+	// Batches in another order, one left out, one of another ledger, too few peaks.
+	type Edit = fn(&mut GroupLedger);
+	let lies: [Edit; 5] = [
+		|l| l.batches.swap(0, 1),
+		|l| drop(l.batches.remove(1)),
+		|l| l.batches[0].bytes += 64,
+		|l| l.first = 1,
+		|l| {
+			l.batches[1].root[0] ^= 1;
+			l.batches[2].root[0] ^= 1;
+		},
+	];
+	for (nth, lie) in lies.iter().enumerate() {
+		let mut bad = good.clone();
+		lie(&mut bad.ledgers[0]);
+		let report = rig.take(&bad).await;
+		// The other group's is answered all the same.
+		assert_eq!(rig.check(&bad, &report.answers), [task(2)], "lie {nth}");
+		assert_eq!(report.wants[0].0, ledger.pg);
+	}
+	let failed = &rig.work.stats.failed[Cause::Order as usize];
+	assert_eq!(failed.load(SeqCst), lies.len() as u64);
+	// Then the truth, which replaces what no peak had decided on.
+	let report = rig.take(&good).await;
+	assert_eq!(rig.check(&good, &report.answers), [task(1), task(2)]);
+	assert_eq!(rig.leaves.batches(ledger.pg).unwrap(), ledger.batches());
+	// What is known is not given up for peaks that nothing leads to.
+	let mut bad = good.clone();
+	let mut false_ledger = Ledger::new(&shard(1));
+	false_ledger.append(vec![foreign(77)]);
+	false_ledger.append(vec![foreign(78)]);
+	bad.ledgers[0].newest = false_ledger.mmr.peaks().clone();
+	bad.ledgers[0].challengeable = false_ledger.mmr.peaks().clone();
+	bad.ledgers[0].batches.swap(0, 2);
+	let report = rig.take(&bad).await;
+	assert_eq!(rig.check(&bad, &report.answers), [task(2)]);
+	assert_eq!(rig.leaves.batches(ledger.pg).unwrap(), ledger.batches());
+	assert_eq!(rig.check(&good, &rig.take(&good).await.answers).len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_asked_of_others_or_makes_no_sense_is_passed_over() {
+	let rig = Rig::new(1);
+	let good = rig.ledgers[0].asked(1, &[5]);
+	type Edit = fn(&mut AskedOf);
+	let edits: [Edit; 6] = [
+		|a| a.node = 8,
+		|a| a.slot = 30,
+		|a| a.slot = (a.slot + 1) % 30,
+		|a| a.offsets.clear(),
+		|a| a.offsets = vec![1; 5],
+		|a| a.offsets = vec![u64::MAX],
+	];
+	let mut asked = vec![good.clone(), good.clone()];
+	for (id, edit) in (10..).zip(edits) {
+		let mut bad = AskedOf {
+			ask: task(id),
+			..good.clone()
+		};
+		edit(&mut bad);
+		asked.push(bad);
+	}
+	let order = rig.order(asked);
+	let report = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &report.answers), [task(1)]);
+	assert_eq!(rig.work.stats.get(|s| &s.foreign), 5);
+	assert_eq!(rig.work.status().asked, 3);
+}
+
+#[tokio::test]
+async fn lost_and_damaged_shards_spoil_nothing_else_and_are_to_be_repaired() {
+	let rig = Rig::new(3);
+	let asked = (0..).zip(&rig.ledgers);
+	let order = rig.order(asked.map(|(id, ledger)| ledger.asked(id, &[70_000])).collect());
+	let shard = |nth: usize| rig.ledgers[nth].meta.shard().unwrap();
+	let stripe = |nth: usize| rig.ledgers[nth].meta.stripe;
+	let deleted = rig.disk.store.delete(&shard(0).into(), Some(&stripe(0)));
+	assert_eq!(deleted.unwrap(), 1);
+	damage(&rig, &shard(1));
+	let report = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &report.answers), [task(2)]);
+	assert_eq!(*rig.disk.lost.lock().unwrap(), [stripe(0)].into());
+	assert_eq!(*rig.disk.damaged.lock().unwrap(), [shard(1)].into());
+	let failed = |cause: Cause| rig.work.stats.failed[cause as usize].load(SeqCst);
+	assert_eq!((failed(Cause::Lost), failed(Cause::Damaged)), (1, 1));
+	assert!(rig.work.status().problem.is_some());
+	// Back again, it is shown with the next order.
+	rig.disk
+		.store
+		.restore(&shard(0).into(), Some(&stripe(0)))
+		.unwrap();
+	let report = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &report.answers), [task(0), task(2)]);
+}
+
+/// Changes a byte of a stored shard on disk.
+fn damage(rig: &Rig, shard: &ShardId) {
+	let (_, bytes) = rig.disk.store.get(shard).unwrap().unwrap();
+	let needle = &bytes[69_000..69_064];
+	let mut found = 0;
+	for file in walk(&rig._dir.path().join("store")) {
+		let mut data = std::fs::read(&file).unwrap();
+		let at: Vec<usize> = data
+			.windows(needle.len())
+			.enumerate()
+			.filter(|(_, window)| *window == needle)
+			.map(|(at, _)| at)
+			.collect();
+		for at in at {
+			data[at] ^= 1;
+			found += 1;
+		}
+		std::fs::write(&file, data).unwrap();
+	}
+	assert!(found > 0);
+}
+
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+	let mut files = Vec::new();
+	for item in std::fs::read_dir(dir).unwrap() {
+		let path = item.unwrap().path();
+		match path.is_dir() {
+			true => files.extend(walk(&path)),
+			false => files.push(path),
+		}
+	}
+	files
+}
+
+#[tokio::test]
+async fn what_was_never_here_is_shown_as_released_and_alone() {
+	let rig = Rig::new(2);
+	let ledger = &rig.ledgers[0];
+	rig.disk.never.lock().unwrap().insert(StripeId([3; 32]));
+	let mut released = ledger.asked(1, &[]);
+	released.offsets = vec![64 * 3 + 5, ledger.offset(9)];
+	let order = rig.order(vec![
+		released,
+		ledger.asked(2, &[1]),
+		rig.ledgers[1].asked(3, &[1]),
+	]);
+	let report = rig.take(&order).await;
+	let all = [task(1), task(2), task(3)];
+	assert_eq!(rig.check(&order, &report.answers), all);
+	assert_eq!(report.answers.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_delays_only_its_own() {
+	let rig = Rig::new(2);
+	let order = rig.order(vec![rig.ledgers[0].asked(1, &[5])]);
+	rig.disk.open.send_replace(false);
+	let before = tokio::time::Instant::now();
+	let report = rig.take(&order).await;
+	assert!(report.answers.is_empty() && before.elapsed() >= PATIENCE);
+	// Asked again while it hangs, nobody else is sent there.
+	let report = rig.take(&order).await;
+	assert!(report.answers.is_empty());
+	assert_eq!(rig.disk.reads.load(SeqCst), 1);
+	let mut settled = rig.work.settled();
+	settled.mark_unchanged();
+	rig.disk.open.send_replace(true);
+	settled.changed().await.unwrap();
+	let report = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &report.answers), [task(1)]);
+	assert_eq!(rig.disk.reads.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_key_that_the_chain_takes_signs() {
+	let rig = Rig::new(1);
+	let order = rig.order(vec![rig.ledgers[0].asked(1, &[5])]);
+	let first = rig.take(&order).await;
+	rig.check(&order, &first.answers);
+	// The node shows its next key before a map has it: nothing that would not count is signed.
+	let next = Arc::new(Identity::from_seed(&[78; 32]).unwrap());
+	let old = rig.signer.read().unwrap().node_key();
+	*rig.signer.write().unwrap() = next.clone();
+	rig.epochs.set_key(next.node_key());
+	assert!(rig.take(&order).await.answers.is_empty());
+	let mut rotating = update(2, old);
+	rotating.nodes[OWN as usize].next_key = Some(next.node_key());
+	rig.epochs.take(&rotating.encode()).unwrap();
+	let report = rig.take(&order).await;
+	assert_eq!(rig.check(&order, &report.answers), [task(1)]);
+	assert_ne!(report.answers[0].signature, first.answers[0].signature);
+}
+
+#[tokio::test]
+async fn a_sign_of_life_is_for_this_node_only() {
+	let rig = Rig::new(0);
+	let mut order = rig.order(Vec::new());
+	let life = |node| LifeOrder {
+		sign: LifeSign { node, window: 9 },
+		anchor: [4; 32],
+	};
+	order.life = Some(life(8));
+	assert_eq!(rig.take(&order).await.life, None);
+	order.life = Some(life(OWN));
+	let signature = rig.take(&order).await.life.unwrap();
+	let key = rig.signer.read().unwrap().node_key();
+	let payload = life(OWN).sign.payload(&GENESIS, &[4; 32]);
+	assert!(arion_grid::verify(&key, &payload, &signature));
+}
