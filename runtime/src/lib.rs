@@ -8,6 +8,7 @@
 //! - [`genesis`]: the presets `development`, `local_testnet` and `main`
 //! - [`network`]: lengths that are fixed at genesis
 //! - [`work`]: what the offchain worker does for miner daemons
+//! - `benchmarks`: what the pallets' benchmarks need, only when these are measured
 //! - [`root_motion`]: how the council acts as root where there is no sudo key
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -21,6 +22,8 @@ include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 extern crate alloc;
 
 pub mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarks;
 pub mod configs;
 pub mod genesis;
 pub mod network;

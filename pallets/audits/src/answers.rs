@@ -254,7 +254,7 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	fn check_proof(
+	pub(crate) fn check_proof(
 		shown: &Shown,
 		pg: hippius_primitives::Pg,
 		peaks: &Peaks,
@@ -375,6 +375,14 @@ impl<T: Config> Pallet<T> {
 		}
 		Ok(())
 	}
+}
+
+/// How many draws of blocks and how many tasks of its own a node answers.
+pub(crate) fn kinds(answer: &Answer) -> (u32, u32) {
+	let of_blocks = |item: &&Item| matches!(item.ask, Ask::Draw { .. });
+	let draws = answer.items.iter().filter(of_blocks).count() as u32;
+	let all = answer.items.len() as u32;
+	(draws, all.saturating_sub(draws))
 }
 
 /// The bit of a draw.

@@ -35,7 +35,7 @@ impl<T: Config> Pallet<T> {
 		};
 		let draws = swept.saturating_add(drawn.draws);
 		let booked = missed.saturating_add(turns).saturating_add(drawn.found);
-		T::WeightInfo::block(drawn.groups, drawn.places, draws, visits, booked)
+		T::WeightInfo::block(drawn.bytes, drawn.looks, draws, visits, booked)
 	}
 
 	/// Notes whether the block was full.
@@ -143,7 +143,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Looks after the next few nodes in trouble; gives how many, and how many turns things took.
-	fn visit_some(now: u32, seed: Option<[u8; 32]>, tick: u32, rules: &Rules) -> (u32, u32) {
+	pub(crate) fn visit_some(now: u32, seed: Option<[u8; 32]>, tick: u32, rules: &Rules) -> (u32, u32) {
 		let nodes: alloc::vec::Vec<_> = match CaseCursor::<T>::get() {
 			Some(last) => {
 				let from = Cases::<T>::hashed_key_for(last);

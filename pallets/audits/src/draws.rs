@@ -14,7 +14,7 @@ use frame_support::traits::Get;
 use hippius_primitives::{
 	registration::NodeStatus,
 	traits::{NodePenalties, PlacementWeights},
-	NodeIndex, Pg, TOTAL_SHARDS,
+	NodeIndex, Pg,
 };
 
 /// Groups looked at in a block for slots of jailed nodes, while there are any.
@@ -27,19 +27,19 @@ pub(crate) struct Picked {
 	pub(crate) draws: Vec<Draw>,
 	/// Slots of nodes that must prove themselves.
 	pub(crate) fresh: Vec<(NodeIndex, Place)>,
-	/// Groups that were mapped.
-	pub(crate) groups: u32,
-	/// Slots whose holders were asked for.
-	pub(crate) places: u32,
+	/// Slots of lane A whose holders were asked for.
+	pub(crate) bytes: u32,
+	/// Groups looked at, of which the holders of all slots were asked for.
+	pub(crate) looks: u32,
 }
 
 /// What drawing for a block came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Drawn {
-	/// Groups that were mapped.
-	pub(crate) groups: u32,
-	/// Slots whose holders were asked for.
-	pub(crate) places: u32,
+	/// Slots of lane A whose holders were asked for.
+	pub(crate) bytes: u32,
+	/// Groups looked at, of which the holders of all slots were asked for.
+	pub(crate) looks: u32,
 	/// Draws made.
 	pub(crate) draws: u32,
 	/// Slots found of nodes that must prove themselves.
@@ -53,6 +53,18 @@ struct Look {
 	/// Its slots, in the order they are gone through, as places in the list of all holders asked for.
 	first: usize,
 	slots: Vec<u8>,
+}
+
+impl Look {
+	/// The group's slots that somebody must answer for, in the order they are gone through.
+	fn held(&self, holders: &[Option<NodeIndex>]) -> Vec<(u8, NodeIndex)> {
+		let holders = holders.get(self.first..).unwrap_or_default();
+		self.slots
+			.iter()
+			.zip(holders)
+			.filter_map(|(slot, node)| Some((*slot, (*node)?)))
+			.collect()
+	}
 }
 
 impl<T: Config> Pallet<T> {
@@ -79,8 +91,8 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn draw(now: u32, seed: [u8; 32], rules: &Rules) -> Drawn {
 		let picked = Self::pick(now, seed, rules, &Collecting::<T>::get());
 		let drawn = Drawn {
-			groups: picked.groups,
-			places: picked.places,
+			bytes: picked.bytes,
+			looks: picked.looks,
 			draws: picked.draws.len() as u32,
 			found: picked.fresh.len() as u32,
 		};
@@ -133,14 +145,11 @@ impl<T: Config> Pallet<T> {
 		let floor = Self::looks(&draws, Lane::Floor, plan.due(block), total, &mut places);
 		let count = if fresh.is_empty() { 0 } else { FRESH_GROUPS };
 		let search = Self::looks(&draws, Lane::Fresh, count, total, &mut places);
-		let groups = (bytes.len() as u32)
-			.saturating_add(floor.len() as u32)
-			.saturating_add(search.len() as u32);
 		let holders = T::Ledger::holders(&places);
 
 		let mut picked = Picked {
-			groups,
-			places: places.len() as u32,
+			bytes: bytes.len() as u32,
+			looks: (floor.len() as u32).saturating_add(search.len() as u32),
 			..Default::default()
 		};
 		for (index, (place, offset)) in bytes.into_iter().enumerate() {
@@ -150,8 +159,15 @@ impl<T: Config> Pallet<T> {
 			Self::push(&mut picked, Lane::Bytes, node, place, &[offset]);
 		}
 		let looks = plan.looks(&rates);
-		for look in floor {
-			Self::pick_floor(&mut picked, &draws, rules, &look, &holders, weight, looks);
+		let held: Vec<_> = floor.iter().map(|look| look.held(&holders)).collect();
+		let nodes: Vec<NodeIndex> = held.iter().flatten().map(|(_, node)| *node).collect();
+		let mut weights = T::Weights::weights(&nodes).into_iter();
+		for (look, held) in floor.iter().zip(held) {
+			for ((slot, node), own) in held.into_iter().zip(&mut weights) {
+				if draws.look_accepts::<HostBlake2>(look.number, slot, own, weight, looks) {
+					Self::pick_floor(&mut picked, &draws, rules, look, (slot, node));
+				}
+			}
 		}
 		for look in search {
 			for (at, slot) in look.slots.iter().enumerate() {
@@ -194,44 +210,21 @@ impl<T: Config> Pallet<T> {
 		looks
 	}
 
-	/// Lane B: of the 30 nodes of the group looked at, those the look falls on.
+	/// Lane B: chunks of the group looked at for a node the look falls on.
 	fn pick_floor(
 		picked: &mut Picked,
 		draws: &Draws,
 		rules: &Rules,
 		look: &Look,
-		holders: &[Option<NodeIndex>],
-		total_weight: u64,
-		looks: u64,
+		(slot, node): (u8, NodeIndex),
 	) {
-		let Some(of_group) = holders
-			.get(look.first..)
-			.and_then(|rest| rest.get(..TOTAL_SHARDS))
-		else {
-			return;
-		};
-		let nodes: Vec<NodeIndex> = of_group.iter().flatten().copied().collect();
-		let weights = T::Weights::weights(&nodes);
-		let held: Vec<(u8, NodeIndex)> = look
-			.slots
-			.iter()
-			.zip(of_group)
-			.filter_map(|(slot, node)| Some((*slot, (*node)?)))
+		let bytes = Self::ledger_bytes(look.pg);
+		let offsets: Vec<u64> = (0..rules.floor_chunks)
+			.filter_map(|chunk| {
+				draws.look_chunk::<HostBlake2>(Lane::Floor, look.number, slot, chunk, bytes)
+			})
 			.collect();
-		let mut bytes = None;
-		for ((slot, node), weight) in held.into_iter().zip(weights) {
-			let number = look.number;
-			if !draws.look_accepts::<HostBlake2>(number, slot, weight, total_weight, looks) {
-				continue;
-			}
-			let bytes = *bytes.get_or_insert_with(|| Self::ledger_bytes(look.pg));
-			let offsets: Vec<u64> = (0..rules.floor_chunks)
-				.filter_map(|chunk| {
-					draws.look_chunk::<HostBlake2>(Lane::Floor, number, slot, chunk, bytes)
-				})
-				.collect();
-			Self::push(picked, Lane::Floor, node, (look.pg, slot), &offsets);
-		}
+		Self::push(picked, Lane::Floor, node, (look.pg, slot), &offsets);
 	}
 
 	/// The bytes one slot holds of a group by its ledger, those released among them.

@@ -6,6 +6,8 @@
 extern crate alloc;
 
 pub use answers::Refusal;
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use rules::Rules;
 pub use seams::{Congestion, HostBlake2};
@@ -13,6 +15,8 @@ pub use types::{Case, Draw, Jail, OpenBlock, Place, Task, Why};
 pub use weights::WeightInfo;
 
 mod answers;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod challenges;
 mod consequences;
 mod deadline;
@@ -118,6 +122,10 @@ pub mod pallet {
 
 		/// Weights of the calls and hooks.
 		type WeightInfo: WeightInfo;
+
+		/// Other pallets for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper;
 	}
 
 	/// Why an account's balance is on hold.
@@ -436,7 +444,10 @@ pub mod pallet {
 		/// A node's answer to some of what it is asked. No account sends it: it is authorized by the
 		/// proofs in it and the node's signature, and pays no fee.
 		#[pallet::call_index(0)]
-		#[pallet::weight(<T as Config>::WeightInfo::answer(answer.items.len() as u32))]
+		#[pallet::weight({
+			let (draws, tasks) = answers::kinds(answer);
+			<T as Config>::WeightInfo::answer(draws, tasks)
+		})]
 		#[pallet::weight_of_authorize(<T as Config>::WeightInfo::authorize_answer(
 			answer.items.len() as u32,
 			answer.items.iter().map(|item| item.shown.len() as u32).sum(),

@@ -113,6 +113,8 @@ impl crate::Config for Test {
 	type AnswerPriority = frame_support::traits::ConstU64<1_000_000>;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type WeightInfo = ();
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = ();
 }
 
 /// A group's stripes with all their bytes.

@@ -33,8 +33,8 @@ const OPEN: u64 = 2_048;
 
 /// What each step may cost at most.
 pub trait WeightInfo {
-	/// Booking an answer to `items` draws.
-	fn answer(items: u32) -> Weight;
+	/// Booking an answer to `draws` draws of blocks and `tasks` tasks of the node's own.
+	fn answer(draws: u32, tasks: u32) -> Weight;
 	/// Checking an answer to `items` draws with `proofs` proofs.
 	fn authorize_answer(items: u32, proofs: u32) -> Weight;
 	/// Weight of `challenge`.
@@ -43,10 +43,10 @@ pub trait WeightInfo {
 	fn set_rules() -> Weight;
 	/// A block in which the deadline counter stands, with the block's end.
 	fn idle_block() -> Weight;
-	/// A block that maps `groups` groups and asks for the holders of `places` slots in them, makes or
-	/// sweeps `draws` draws, visits `visits` nodes in trouble and books `booked` misses or other turns,
-	/// with the block's end.
-	fn block(groups: u32, places: u32, draws: u32, visits: u32, booked: u32) -> Weight;
+	/// A block that draws `bytes` bytes, looks at the holders of `looks` groups, makes or sweeps `draws`
+	/// draws, visits `visits` nodes in trouble and books `booked` misses or other turns, with the block's
+	/// end.
+	fn block(bytes: u32, looks: u32, draws: u32, visits: u32, booked: u32) -> Weight;
 }
 
 fn bound(db: RuntimeDbWeight, time: u64, reads: u64, writes: u64, bytes: u64) -> Weight {
@@ -139,8 +139,8 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 
 macro_rules! steps {
 	($db:expr) => {
-		fn answer(items: u32) -> Weight {
-			answer($db, items)
+		fn answer(draws: u32, tasks: u32) -> Weight {
+			answer($db, draws.saturating_add(tasks))
 		}
 		fn authorize_answer(items: u32, proofs: u32) -> Weight {
 			authorize_answer($db, items, proofs)
@@ -154,7 +154,8 @@ macro_rules! steps {
 		fn idle_block() -> Weight {
 			idle_block($db)
 		}
-		fn block(groups: u32, places: u32, draws: u32, visits: u32, booked: u32) -> Weight {
+		fn block(bytes: u32, looks: u32, draws: u32, visits: u32, booked: u32) -> Weight {
+			let (groups, places) = (bytes.saturating_add(looks), bytes.saturating_add(30 * looks));
 			block($db, groups, places, draws, visits, booked)
 		}
 	};

@@ -35,6 +35,9 @@ impl<T: Config> PlacementWeights for Pallet<T> {
 
 	fn weights(nodes: &[NodeIndex]) -> Vec<u32> {
 		let mut weights = vec![0; nodes.len()];
+		if nodes.is_empty() {
+			return weights;
+		}
 		let map = MapBlob::<T>::get(CurrentEpoch::<T>::get())
 			.and_then(|blob| ClusterMap::decode_checked(&blob).ok());
 		let Some(map) = map else { return weights };

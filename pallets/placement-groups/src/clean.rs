@@ -286,7 +286,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Forgets roots whose receipts no longer count; gives how many.
-	fn forget_roots(current: Epoch) -> u32 {
+	pub(crate) fn forget_roots(current: Epoch) -> u32 {
 		let from = RootsFrom::<T>::get();
 		let keep = current.saturating_sub(T::RecentEpochs::get());
 		if from >= keep {
@@ -307,7 +307,7 @@ impl<T: Config> Pallet<T> {
 	/// Looks at the next few groups: of those whose clean epoch's map will not be kept for long,
 	/// the acting set is kept instead, unless it is the current one again. Gives how many mappings
 	/// it took.
-	fn sweep(current: Epoch) -> u32 {
+	pub(crate) fn sweep(current: Epoch) -> u32 {
 		let Some(old) = current.checked_sub(T::KeptEpochs::get() / 2) else {
 			return 0;
 		};

@@ -5,6 +5,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
 pub use lagged::Lagged;
 pub use ledger::{
 	Gap, HostBlake2, Ledger, LedgerState, Permission, Release, SnapshotPeriod, StripeProof,
@@ -14,6 +16,8 @@ pub use types::PlacementError;
 pub use weights::WeightInfo;
 
 mod append;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod clean;
 mod lagged;
 pub mod ledger;
@@ -90,6 +94,10 @@ pub mod pallet {
 
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
+
+		/// Other pallets for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper;
 	}
 
 	/// The ledgers, of the groups that have one. Written by `append`, `release`.

@@ -78,6 +78,8 @@ impl crate::Config for Test {
 	type RecentEpochs = ConstU32<RECENT>;
 	type KeptEpochs = ConstU32<KEPT>;
 	type WeightInfo = ();
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = ();
 }
 
 thread_local! {

@@ -69,6 +69,8 @@ impl pallet_placement_groups::Config for Runtime {
 	type RecentEpochs = ConstU32<4>;
 	type KeptEpochs = ConstU32<{ pallet_cluster_map::KEPT_EPOCHS }>;
 	type WeightInfo = pallet_placement_groups::weights::SubstrateWeight<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = benchmarks::Network;
 }
 
 /// The parent's author's VRF output. BABE keeps it at the end of each block, so that in the hooks at the
@@ -124,6 +126,8 @@ impl pallet_audits::Config for Runtime {
 	type AnswerPriority = AnswerPriority;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type WeightInfo = pallet_audits::weights::SubstrateWeight<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = benchmarks::Network;
 }
 
 /// Collectors sign with the keys that validators are held to be online by: one key for one duty.
@@ -145,6 +149,8 @@ impl pallet_heartbeats::Config for Runtime {
 	// Below the validators' own heartbeats, above everything that pays.
 	type Priority = ConstU64<{ TransactionPriority::MAX / 4 }>;
 	type WeightInfo = pallet_heartbeats::weights::SubstrateWeight<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = benchmarks::Network;
 }
 
 /// The registry's stakes.
@@ -188,4 +194,6 @@ impl pallet_ranking::Config for Runtime {
 	// Two weeks of eras of four hours.
 	type KeptEras = ConstU32<84>;
 	type WeightInfo = pallet_ranking::weights::SubstrateWeight<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = benchmarks::Network;
 }

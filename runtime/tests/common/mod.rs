@@ -1,7 +1,9 @@
 //! A chain in memory: presets as state, blocks through the real `Executive`.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod beats;
 pub mod nodes;
+pub mod stored;
 
 use codec::Encode;
 use frame_support::traits::Get;
@@ -60,6 +62,7 @@ pub fn account(name: &str) -> AccountId {
 }
 
 /// Builds blocks on the state of the externalities it is used in.
+#[derive(Clone)]
 pub struct Chain {
 	parent: Hash,
 	number: BlockNumber,

@@ -1,0 +1,190 @@
+//! What the pallets' benchmarks need: a network of nodes in the state, written past the calls.
+
+use crate::*;
+use alloc::{format, string::String, vec::Vec};
+use arion_storage_proof::{sample, Batch, Mmr, Peaks};
+use frame_benchmarking::{define_benchmarks, BenchmarkBatch, BenchmarkConfig, BenchmarkList};
+use frame_support::{
+	traits::{
+		fungible::{Mutate, MutateHold},
+		Get, Hooks, StorageInfo, StorageInfoTrait, WhitelistedStorageKeys,
+	},
+	BoundedVec,
+};
+use hippius_primitives::{
+	heartbeat::PAGE_NODES,
+	registration::NodeStatus,
+	NodeAddress, NodeIndex, NodeKey, Pg,
+};
+use pallet_heartbeats::{NodeState, PageState};
+
+define_benchmarks!(
+	[pallet_placement_groups, PlacementGroups]
+	[pallet_audits, Audits]
+	[pallet_heartbeats, Heartbeats]
+	[pallet_ranking, Ranking]
+);
+
+/// The benchmarks there are.
+pub(crate) fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
+	let mut list = Vec::new();
+	list_benchmarks!(list, extra);
+	(list, AllPalletsWithSystem::storage_info())
+}
+
+/// Runs one.
+pub(crate) fn dispatch(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
+	let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+	let mut batches = Vec::new();
+	let params = (&config, &whitelist);
+	add_benchmarks!(params, batches);
+	Ok(batches)
+}
+
+/// Bytes each node commits.
+const CAPACITY: u64 = 10_000_000_000_000;
+/// Nodes that have put up what they must.
+const BACKED: u32 = 32;
+/// Placement groups.
+const GROUPS: u32 = 16_384;
+
+/// Writes a network into the state.
+pub struct Network;
+
+impl Network {
+	fn node(index: NodeIndex, key: NodeKey, family: AccountId, backed: bool) {
+		let deposit = dynamic_params::registry::Deposit::get();
+		let per_terabyte = dynamic_params::registry::StakePerTerabyte::get();
+		let stake = pallet_registry::stake_for(CAPACITY, per_terabyte);
+		if backed {
+			let money = deposit.saturating_add(stake).saturating_add(units::ALPHA);
+			let reasons = [
+				(pallet_registry::HoldReason::RegistrationDeposit, deposit),
+				(pallet_registry::HoldReason::CapacityStake, stake),
+			];
+			Balances::mint_into(&family, money).expect("money can be made");
+			for (reason, amount) in reasons {
+				Balances::hold(&reason.into(), &family, amount).expect("it was just made");
+			}
+		}
+		let address = NodeAddress::V4 {
+			ip: [192, 0, 2, 1],
+			port: 4_000,
+		};
+		let info = pallet_registry::NodeInfo {
+			family: family.clone(),
+			key,
+			next_key: None,
+			zone: (index % 6) as u8,
+			host: BoundedVec::truncate_from(format!("host-{index}").into_bytes()),
+			capacity: CAPACITY,
+			addresses: BoundedVec::truncate_from(alloc::vec![address; 4]),
+			status: NodeStatus::Active,
+			registered_at: 1,
+			deposit,
+			stake,
+			claimable_at: None,
+		};
+		pallet_registry::Nodes::<Runtime>::insert(index, info);
+		pallet_registry::NodeByKey::<Runtime>::insert(key, index);
+		pallet_registry::FamilyNodes::<Runtime>::mutate(&family, |nodes| *nodes += 1);
+		pallet_registry::NextNodeIndex::<Runtime>::mutate(|next| *next = (*next).max(index + 1));
+		pallet_registry::LiveNodes::<Runtime>::mutate(index / 1_024, |words| {
+			let place = index % 1_024;
+			words.get_or_insert_default()[(place / 64) as usize] |= 1 << (place % 64);
+		});
+		pallet_registry::Revision::<Runtime>::mutate(|revision| *revision += 1);
+	}
+
+	fn family(index: NodeIndex) -> AccountId {
+		sample::hash(u64::from(index) + 1_000_000).into()
+	}
+
+	/// Nodes, all up, and two maps with all of them.
+	fn mapped(nodes: u32, key: NodeKey) {
+		for index in 0..nodes {
+			Self::node(index, key, Self::family(index), index < BACKED);
+		}
+		for page in 0..nodes.div_ceil(PAGE_NODES) {
+			let node = NodeState {
+				seen: 100,
+				due: 100,
+				..NodeState::default()
+			};
+			let up = alloc::vec![Some(node); PAGE_NODES as usize];
+			let state = PageState {
+				day: 0,
+				nodes: BoundedVec::truncate_from(up),
+			};
+			pallet_heartbeats::Pages::<Runtime>::insert(page, state);
+		}
+		let placement = pallet_cluster_map::PlacementConfig {
+			pg_num: GROUPS,
+			..Default::default()
+		};
+		let length = placement.epoch_blocks;
+		pallet_cluster_map::Placement::<Runtime>::put(placement);
+		for epoch in 1..=2 {
+			ClusterMap::on_initialize(epoch * length);
+			pallet_registry::Revision::<Runtime>::mutate(|revision| *revision += 1);
+		}
+		assert_eq!(ClusterMap::epoch(), 2, "the maps are in force");
+	}
+}
+
+impl pallet_placement_groups::BenchmarkHelper for Network {
+	fn network(nodes: u32, key: NodeKey) {
+		Self::mapped(nodes, key);
+	}
+}
+
+impl pallet_audits::BenchmarkHelper for Network {
+	fn network(nodes: u32, key: NodeKey) {
+		Self::mapped(nodes.max(BACKED), key);
+	}
+
+	fn ledger(pg: Pg, peaks: Peaks) {
+		PlacementGroups::put_ledger(pg, peaks);
+	}
+
+	fn show() {
+		PlacementGroups::show_ledgers();
+	}
+
+	fn vrf() {
+		pallet_babe::AuthorVrfRandomness::<Runtime>::put(Some([7; 32]));
+	}
+
+	fn fund(account: [u8; 32]) {
+		Balances::mint_into(&account.into(), 1_000_000 * units::ALPHA).expect("money can be made");
+	}
+}
+
+impl pallet_heartbeats::BenchmarkHelper for Network {
+	fn register(node: NodeIndex, key: NodeKey, family: [u8; 32]) {
+		Self::node(node, key, family.into(), false);
+	}
+}
+
+impl pallet_ranking::BenchmarkHelper for Network {
+	fn register(nodes: u32) {
+		Self::mapped(nodes, NodeKey([1; 32]));
+	}
+
+	fn hold(groups: u32) {
+		let batch = Batch {
+			root: [1; 32],
+			bytes: 1 << 30,
+			stripes: 1_024,
+		};
+		let mut mmr = Mmr::new();
+		for _ in 0..1_000 {
+			mmr.append::<pallet_audits::HostBlake2>(&batch)
+				.expect("there is room");
+		}
+		for pg in 0..groups {
+			PlacementGroups::put_ledger(pg, mmr.peaks().clone());
+		}
+		PlacementGroups::show_ledgers();
+	}
+}
