@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod heartbeat;
 pub mod id;
 pub mod ledger;
+pub mod money;
 pub mod net;
 pub mod permit;
 pub mod receipt;

@@ -2,6 +2,7 @@
 
 use crate::{
 	heartbeat::PAGE_NODES,
+	money::{Pool, Service},
 	registration::{NodeRecord, NodeStatus},
 	Epoch, NodeIndex, Pg,
 };
@@ -319,5 +320,158 @@ pub trait StorageOwners {
 impl StorageOwners for () {
 	fn expired(_: &[u8; 32]) -> bool {
 		false
+	}
+}
+
+/// Why an owner may not use more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageRefused {
+	/// What would be left does not pay for the floor: a week of everything it uses.
+	NoFunds,
+	/// Its account is locked by a chargeback, or expired.
+	Locked,
+	/// It did not authorise who asks, or not for so much.
+	NotAuthorised,
+	/// More than can be counted.
+	TooMuch,
+}
+
+/// Who uses how much of what is held over time. Implemented by `marketplace`, told by the pallets
+/// that keep the books of what is held: so what is billed is what is audited.
+///
+/// Units of storage are logical bytes: for [`Service::Arion`] the bytes of one slot times
+/// [`DATA_SHARDS`](crate::DATA_SHARDS).
+pub trait UsageMeter {
+	/// `owner` uses `units` more, asked for by `by`; everything before is charged first. Refused
+	/// without any effect.
+	fn add(
+		service: Service,
+		owner: &[u8; 32],
+		by: &[u8; 32],
+		units: u64,
+	) -> Result<(), UsageRefused>;
+	/// `owner` uses `units` less, at most all it has; everything before is charged first.
+	fn remove(service: Service, owner: &[u8; 32], units: u64);
+}
+
+impl UsageMeter for () {
+	fn add(_: Service, _: &[u8; 32], _: &[u8; 32], _: u64) -> Result<(), UsageRefused> {
+		Ok(())
+	}
+	fn remove(_: Service, _: &[u8; 32], _: u64) {}
+}
+
+/// The money was not taken; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotTaken;
+
+/// Takes charges. Implemented by `rewards`.
+pub trait RevenueSink<AccountId> {
+	/// Moves `rao` from `from` to where revenue is kept, and splits it at once.
+	fn charge(from: &AccountId, pool: Pool, rao: u128) -> Result<(), NotTaken>;
+}
+
+impl<AccountId> RevenueSink<AccountId> for () {
+	/// There is nobody to take it.
+	fn charge(_: &AccountId, _: Pool, _: u128) -> Result<(), NotTaken> {
+		Err(NotTaken)
+	}
+}
+
+/// Hears of bytes that clients paid for. Implemented by `rewards`.
+pub trait EgressWeights {
+	/// A node sent `bytes` that are paid for.
+	fn sent(service: Service, node: NodeIndex, bytes: u64);
+}
+
+impl EgressWeights for () {
+	fn sent(_: Service, _: NodeIndex, _: u64) {}
+}
+
+/// What nodes are paid by for what they held, era by era. Implemented by what ranks the nodes of a
+/// service.
+pub trait PayWeights {
+	/// The newest era whose weights are fixed.
+	fn settled(service: Service) -> Option<u32>;
+	/// The sum of all weights of an era, while it is kept.
+	fn total(service: Service, era: u32) -> Option<u128>;
+	/// The weights of at most 128 nodes, those numbered from `page` * 128 on.
+	fn page(service: Service, era: u32, page: u32) -> Vec<(NodeIndex, u128)>;
+}
+
+impl PayWeights for () {
+	fn settled(_: Service) -> Option<u32> {
+		None
+	}
+	fn total(_: Service, _: u32) -> Option<u128> {
+		None
+	}
+	fn page(_: Service, _: u32, _: u32) -> Vec<(NodeIndex, u128)> {
+		Vec::new()
+	}
+}
+
+/// What a node has earned and not yet withdrawn, as far as it can be slashed. Implemented by
+/// `rewards`; whoever slashes asks it before touching what is bonded.
+pub trait NodeEarnings {
+	/// Takes up to `rao`, what is withheld first, then what is accrued, and divides it as a slash:
+	/// half for repair, a fifth for the reporter, the rest for the treasury. Gives what was taken.
+	fn slash(node: NodeIndex, rao: u128, reporter: Option<[u8; 32]>) -> u128;
+}
+
+impl NodeEarnings for () {
+	fn slash(_: NodeIndex, _: u128, _: Option<[u8; 32]>) -> u128 {
+		0
+	}
+}
+
+/// What one who stakes with a validator put up, in rao.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staker<AccountId> {
+	/// The account.
+	pub who: AccountId,
+	/// Its stake behind the validator.
+	pub stake: u128,
+}
+
+/// A validator in an era.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ValidatorEra {
+	/// The points it earned.
+	pub points: u32,
+	/// Its commission, in thousand-millionths.
+	pub commission_ppb: u32,
+	/// Its own stake.
+	pub own: u128,
+	/// All stake behind it, its own included.
+	pub total: u128,
+	/// Pages of those who stake with it.
+	pub pages: u32,
+}
+
+/// Who validated and who stood behind them, era by era. Implemented by the runtime over its staking.
+pub trait ValidatorStakes<AccountId> {
+	/// The newest era that is over.
+	fn ended() -> Option<u32>;
+	/// The sum of all points of an era, while it is kept.
+	fn points(era: u32) -> Option<u32>;
+	/// How a validator did.
+	fn validator(era: u32, who: &AccountId) -> Option<ValidatorEra>;
+	/// Those who stake with it: one page, at most 512.
+	fn stakers(era: u32, who: &AccountId, page: u32) -> Vec<Staker<AccountId>>;
+}
+
+impl<AccountId> ValidatorStakes<AccountId> for () {
+	fn ended() -> Option<u32> {
+		None
+	}
+	fn points(_: u32) -> Option<u32> {
+		None
+	}
+	fn validator(_: u32, _: &AccountId) -> Option<ValidatorEra> {
+		None
+	}
+	fn stakers(_: u32, _: &AccountId, _: u32) -> Vec<Staker<AccountId>> {
+		Vec::new()
 	}
 }
