@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used)]
+
+mod eras;
+mod slashes;
+mod stakers;
+mod walk;
