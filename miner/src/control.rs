@@ -360,8 +360,14 @@ async fn drain(State(api): State<Arc<Api>>) -> Json<DrainStatus> {
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
 	let render = move || {
 		let repair = api.repair.stats();
-		api.metrics
-			.render(&api.store, &api.epochs, repair, &api.grid, &api.beats, &api.work)
+		api.metrics.render(
+			&api.store,
+			&api.epochs,
+			repair,
+			&api.grid,
+			&api.beats,
+			&api.work,
+		)
 	};
 	let form = "text/plain; version=0.0.4; charset=utf-8";
 	match blocking(render).await {

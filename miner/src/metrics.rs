@@ -162,7 +162,12 @@ impl Metrics {
 			],
 		);
 		for (name, kind, help, value) in [
-			("audit_asked", "gauge", "Things the chain asks for.", &work.asked),
+			(
+				"audit_asked",
+				"gauge",
+				"Things the chain asks for.",
+				&work.asked,
+			),
 			(
 				"audit_ready",
 				"gauge",

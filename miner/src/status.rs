@@ -424,6 +424,19 @@ impl fmt::Display for Status {
 		) {
 			writeln!(f, "           last trouble: {problem}")?;
 		}
+		let WorkStatus {
+			ordered_at,
+			asked,
+			ready,
+			problem,
+			..
+		} = &self.work;
+		if *ordered_at > 0 {
+			writeln!(f, "audits     {asked} open draws, {ready} of them shown")?;
+		}
+		if let (true, Some(problem)) = (ready < asked, problem) {
+			writeln!(f, "           last trouble: {problem}")?;
+		}
 		let RepairStatus {
 			open,
 			waiting,

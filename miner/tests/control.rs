@@ -5,6 +5,10 @@
 mod common;
 
 use arion_miner::{daemon::Daemon, epochs::Epochs, files, files::BasePath, status, MinerError};
+use arion_storage_proof::{
+	work::{GroupLedger, WorkOrder, WorkReport, MAX_ORDER_LEDGERS, MAX_WORK_ORDER, WORK_PATH},
+	Peaks,
+};
 use codec::{DecodeAll, Encode};
 use common::{config, made, update, GENESIS};
 use hippius_primitives::{
@@ -168,6 +172,62 @@ async fn epochs_are_taken_kept_and_followed_by_newer_ones() {
 	assert_eq!((status.pg_num, status.map_nodes), (Some(64), Some(30)));
 	assert_eq!(status.info, *daemon.info());
 	assert!(status.to_string().contains("64 of 64 placement groups"));
+	daemon.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn orders_of_work_are_bounded_and_for_this_chain() {
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = made(dir.path());
+	let daemon = Daemon::start(base.clone(), None).await.unwrap();
+	let caller = Caller::new(&base, &daemon);
+	let post = async |body: Vec<u8>| {
+		let request = caller.client.post(format!("{}{WORK_PATH}", caller.url));
+		let request = request.bearer_auth(&caller.token).body(body);
+		let response = request.send().await.unwrap();
+		(response.status(), response.bytes().await.unwrap())
+	};
+	let refused = async |body: Vec<u8>| {
+		let (status, bytes) = post(body).await;
+		let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+		(status, body["error"]["code"].as_str().unwrap().to_owned())
+	};
+	let order = WorkOrder {
+		genesis: GENESIS,
+		best: 1,
+		epoch: 1,
+		asked: Vec::new(),
+		ledgers: Vec::new(),
+		life: None,
+	};
+	let conflict = |code: &str| (StatusCode::CONFLICT, code.to_owned());
+	let bad = |code: &str| (StatusCode::BAD_REQUEST, code.to_owned());
+	assert_eq!(refused(order.encode()).await, conflict("no_map"));
+	caller.take(&update(1, key)).await;
+	let (status, report) = post(order.encode()).await;
+	let report = WorkReport::decode_all(&mut &report[..]).unwrap();
+	assert_eq!((status, report.node), (StatusCode::OK, Some(7)));
+	let other = WorkOrder {
+		genesis: [1; 32],
+		..order.clone()
+	};
+	assert_eq!(refused(other.encode()).await, conflict("other_chain"));
+	assert_eq!(refused(vec![7; 99]).await, bad("malformed"));
+	let ledger = GroupLedger {
+		pg: 0,
+		challengeable: Peaks::new(),
+		newest: Peaks::new(),
+		first: 0,
+		batches: Vec::new(),
+		unclean: false,
+	};
+	let many = WorkOrder {
+		ledgers: vec![ledger; MAX_ORDER_LEDGERS + 1],
+		..order
+	};
+	assert_eq!(refused(many.encode()).await, bad("too_many"));
+	let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "too_large".to_owned());
+	assert_eq!(refused(vec![0; MAX_WORK_ORDER + 1]).await, too_large);
 	daemon.stop().await.unwrap();
 }
 

@@ -6,13 +6,14 @@
 mod common;
 
 use arion_crush::ClusterMap;
-use arion_grid::Identity;
+use arion_grid::{BoxFuture, Identity};
 use arion_miner::{
 	epochs::Epochs,
 	leaves::Leaves,
 	work::{
+		peers::{Peers, Silent},
 		prove::Cause,
-		shards::{Found, Shards},
+		shards::{Found, Listed, Shards},
 		Work, WorkError, PATIENCE,
 	},
 };
@@ -29,7 +30,7 @@ use hippius_primitives::{
 	audit::{Ask, AskedOf},
 	heartbeat::LifeSign,
 	receipt::BatchRef,
-	Pg, ShardId, ShardMeta, StripeId,
+	NodeIndex, Pg, ShardId, ShardMeta, StripeId,
 };
 use std::{
 	collections::BTreeSet,
@@ -50,6 +51,8 @@ struct Disk {
 	lost: Mutex<BTreeSet<StripeId>>,
 	damaged: Mutex<BTreeSet<ShardId>>,
 	never: Mutex<BTreeSet<StripeId>>,
+	compare: Mutex<Vec<Pg>>,
+	compared: AtomicU64,
 }
 
 impl Shards for Disk {
@@ -63,9 +66,25 @@ impl Shards for Disk {
 		})
 	}
 
-	fn held(&self, stripes: &[StripeId], slot: u8) -> Result<Vec<bool>, StoreError> {
-		let held = |stripe| Ok(!self.store.holdings(stripe, false)?.is_empty() && slot < 30);
-		stripes.iter().map(held).collect()
+	fn listed(&self, stripes: &[StripeId], _: u8) -> Result<Vec<Listed>, StoreError> {
+		let never = self.never.lock().unwrap();
+		let listed = |stripe| {
+			let held = !self.store.holdings(stripe, false)?.is_empty();
+			Ok(match held {
+				true => Listed::Here,
+				false if never.contains(stripe) => Listed::Unknown,
+				false => Listed::Gone,
+			})
+		};
+		stripes.iter().map(listed).collect()
+	}
+
+	fn compare(&self, pg: Pg) {
+		self.compare.lock().unwrap().push(pg);
+	}
+
+	fn compared(&self, _: Pg, _: u8) -> Option<u64> {
+		Some(self.compared.load(SeqCst)).filter(|at| *at > 0)
 	}
 
 	fn group(&self, shard: &ShardId, group: u64) -> Result<Option<Slice>, StoreError> {
@@ -73,14 +92,15 @@ impl Shards for Disk {
 		self.reads.fetch_add(1, SeqCst);
 		let waited = tokio::runtime::Handle::current().block_on(open.wait_for(|open| *open));
 		drop(waited);
-		self.store.read_slice(&(*shard).into(), Some(group..group + 1))
+		self.store
+			.read_slice(&(*shard).into(), Some(group..group + 1))
 	}
 
 	fn damaged(&self, shard: &ShardId) {
 		self.damaged.lock().unwrap().insert(*shard);
 	}
 
-	fn lost(&self, stripe: StripeId) {
+	fn lost(&self, stripe: StripeId, _: bool) {
 		self.lost.lock().unwrap().insert(stripe);
 	}
 }
@@ -118,6 +138,17 @@ impl Ledger {
 		ledger.append(vec![foreign(1), foreign(2)]);
 		ledger.append(vec![foreign(3), ours, foreign(4)]);
 		ledger.append(vec![foreign(5)]);
+		ledger
+	}
+
+	/// The ledger of nothing but a stripe of which this node has a shard.
+	fn own((meta, bytes): &(ShardMeta, Bytes)) -> Self {
+		let mut ledger = Self {
+			trees: Vec::new(),
+			mmr: Mmr::new(),
+			..Self::new(&(meta.clone(), bytes.clone()))
+		};
+		ledger.append(vec![entry(meta.stripe, bytes.len() as u64)]);
 		ledger
 	}
 
@@ -187,6 +218,10 @@ struct Rig {
 impl Rig {
 	/// A node with so many shards, each of a group of its own.
 	fn new(shards: usize) -> Self {
+		Self::of(shards, Ledger::new)
+	}
+
+	fn of(shards: usize, make: fn(&(ShardMeta, Bytes)) -> Ledger) -> Self {
 		let dir = tempfile::tempdir().unwrap();
 		let identity = Arc::new(Identity::from_seed(&[77; 32]).unwrap());
 		let epochs = Epochs::load(dir.path().join("map"), identity.node_key()).unwrap();
@@ -207,6 +242,8 @@ impl Rig {
 			lost: Mutex::default(),
 			damaged: Mutex::default(),
 			never: Mutex::default(),
+			compare: Mutex::default(),
+			compared: AtomicU64::default(),
 		});
 		let leaves = Arc::new(Leaves::open(&dir.path().join("leaves.redb")).unwrap());
 		let mut ledgers: Vec<Ledger> = Vec::new();
@@ -216,10 +253,11 @@ impl Rig {
 				break;
 			}
 			let shard = shard(seed);
-			let ledger = Ledger::new(&shard);
+			let ledger = make(&shard);
 			if ledgers.iter().all(|other| other.pg != ledger.pg) {
 				disk.store.put(&shard.0, &shard.1).unwrap();
-				ledger.keep(&leaves, 1);
+				let ours = ledger.trees.len() / 2;
+				ledger.keep(&leaves, ours);
 				ledgers.push(ledger);
 			}
 		}
@@ -337,7 +375,10 @@ async fn new_peaks_are_proved_to_anew() {
 	rig.check(&order, &rig.take(&order).await.answers);
 	rig.ledgers[0].append(vec![foreign(9)]);
 	let order = rig.order(order.asked);
-	assert_eq!(rig.check(&order, &rig.take(&order).await.answers), [task(1)]);
+	assert_eq!(
+		rig.check(&order, &rig.take(&order).await.answers),
+		[task(1)]
+	);
 	// The audits see an older ledger than there is, and an order brings only what is new.
 	let older = order.ledgers[0].challengeable.clone();
 	let batch = SumTree::build::<Blake2>(vec![foreign(10)]).unwrap();
@@ -373,9 +414,12 @@ async fn what_a_worker_lies_about_is_neither_signed_nor_kept() {
 	assert_eq!(rig.work.stats.get(|s| &s.refused), 5);
 	// Batches in another order, one left out, one of another ledger, too few peaks.
 	type Edit = fn(&mut GroupLedger);
-	let lies: [Edit; 5] = [
+	let lies: [Edit; 6] = [
 		|l| l.batches.swap(0, 1),
-		|l| drop(l.batches.remove(1)),
+		|l| l.batches.truncate(1),
+		|l| {
+			l.batches.remove(1);
+		},
 		|l| l.batches[0].bytes += 64,
 		|l| l.first = 1,
 		|l| {
@@ -444,7 +488,11 @@ async fn what_is_asked_of_others_or_makes_no_sense_is_passed_over() {
 async fn lost_and_damaged_shards_spoil_nothing_else_and_are_to_be_repaired() {
 	let rig = Rig::new(3);
 	let asked = (0..).zip(&rig.ledgers);
-	let order = rig.order(asked.map(|(id, ledger)| ledger.asked(id, &[70_000])).collect());
+	let order = rig.order(
+		asked
+			.map(|(id, ledger)| ledger.asked(id, &[70_000]))
+			.collect(),
+	);
 	let shard = |nth: usize| rig.ledgers[nth].meta.shard().unwrap();
 	let stripe = |nth: usize| rig.ledgers[nth].meta.stripe;
 	let deleted = rig.disk.store.delete(&shard(0).into(), Some(&stripe(0)));
@@ -452,7 +500,8 @@ async fn lost_and_damaged_shards_spoil_nothing_else_and_are_to_be_repaired() {
 	damage(&rig, &shard(1));
 	let report = rig.take(&order).await;
 	assert_eq!(rig.check(&order, &report.answers), [task(2)]);
-	assert_eq!(*rig.disk.lost.lock().unwrap(), [stripe(0)].into());
+	let lost = rig.disk.lost.lock().unwrap().clone();
+	assert!(lost.contains(&stripe(0)) && !lost.contains(&stripe(1)));
 	assert_eq!(*rig.disk.damaged.lock().unwrap(), [shard(1)].into());
 	let failed = |cause: Cause| rig.work.stats.failed[cause as usize].load(SeqCst);
 	assert_eq!((failed(Cause::Lost), failed(Cause::Damaged)), (1, 1));
@@ -574,4 +623,205 @@ async fn a_sign_of_life_is_for_this_node_only() {
 	let key = rig.signer.read().unwrap().node_key();
 	let payload = life(OWN).sign.payload(&GENESIS, &[4; 32]);
 	assert!(arion_grid::verify(&key, &payload, &signature));
+}
+
+impl Rig {
+	/// An order at a block by which all groups are unclean.
+	fn unclean(&self, best: u32) -> WorkOrder {
+		let mut order = WorkOrder {
+			best,
+			..self.order(Vec::new())
+		};
+		for ledger in &mut order.ledgers {
+			ledger.unclean = true;
+		}
+		order
+	}
+
+	/// The groups a report calls clean; its signature is checked.
+	fn clean(&self, report: &WorkReport) -> Vec<(Pg, u64)> {
+		let Some((clean, signature)) = &report.clean else {
+			return Vec::new();
+		};
+		assert_eq!(clean.node, OWN);
+		let key = self.signer.read().unwrap().node_key();
+		assert!(arion_grid::verify(
+			&key,
+			&clean.payload(&GENESIS),
+			signature
+		));
+		assert!(clean.groups.windows(2).all(|pair| pair[0].0 < pair[1].0));
+		clean.groups.clone()
+	}
+}
+
+#[tokio::test]
+async fn groups_of_which_all_is_here_are_reported_as_clean() {
+	let rig = Rig::of(18, Ledger::own);
+	let told: BTreeSet<(Pg, u64)> = rig.ledgers.iter().map(|ledger| (ledger.pg, 1)).collect();
+	// Of other epochs' slots nothing is said, nor of groups that the chain holds for clean.
+	let mut later = rig.unclean(100);
+	later.epoch = 2;
+	assert_eq!(rig.take(&later).await.clean, None);
+	assert_eq!(rig.take(&rig.order(Vec::new())).await.clean, None);
+	let first = rig.clean(&rig.take(&rig.unclean(100)).await);
+	assert_eq!(first.len(), 16);
+	// Others in the next report but one, and none twice.
+	assert_eq!(rig.take(&rig.unclean(101)).await.clean, None);
+	let second = rig.clean(&rig.take(&rig.unclean(102)).await);
+	assert_eq!(second.len(), 2);
+	assert_eq!(told, first.iter().chain(&second).copied().collect());
+	for best in 103..110 {
+		assert_eq!(rig.take(&rig.unclean(best)).await.clean, None);
+	}
+	// The chain has not heard: once more, alone.
+	let again = rig.clean(&rig.take(&rig.unclean(110)).await);
+	assert_eq!(again, first[..1]);
+	let next = rig.clean(&rig.take(&rig.unclean(112)).await);
+	assert_eq!(next, first[1..2]);
+	assert_eq!(rig.work.stats.get(|s| &s.reports), 4);
+}
+
+#[tokio::test]
+async fn a_group_that_lacks_something_is_not_reported_until_it_is_here() {
+	let mut rig = Rig::of(2, Ledger::own);
+	let pgs: Vec<Pg> = rig.ledgers.iter().map(|ledger| ledger.pg).collect();
+	let shard = rig.ledgers[0].meta.shard().unwrap();
+	let stripe = rig.ledgers[0].meta.stripe;
+	rig.disk.store.delete(&shard.into(), Some(&stripe)).unwrap();
+	let clean = rig.clean(&rig.take(&rig.unclean(100)).await);
+	assert_eq!(clean, [(pgs[1], 1)]);
+	assert_eq!(*rig.disk.lost.lock().unwrap(), [stripe].into());
+	assert_eq!(rig.work.stats.get(|s| &s.lacking), 1);
+	rig.disk
+		.store
+		.restore(&shard.into(), Some(&stripe))
+		.unwrap();
+	assert_eq!(rig.take(&rig.unclean(109)).await.clean, None);
+	let clean = rig.clean(&rig.take(&rig.unclean(110)).await);
+	assert_eq!(clean, [(pgs[0], 1)]);
+	// A batch that others signed for: its entries are not here, so who knows.
+	rig.ledgers[1].append(vec![foreign(9)]);
+	assert_eq!(rig.take(&rig.unclean(112)).await.clean, None);
+	assert_eq!(rig.leaves.missing(pgs[1], 9).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_released_before_the_node_came_does_not_keep_a_group_from_being_clean() {
+	let mut rig = Rig::of(1, Ledger::own);
+	rig.ledgers[0].append(vec![foreign(9)]);
+	rig.ledgers[0].keep(&rig.leaves, 1);
+	rig.disk.never.lock().unwrap().insert(StripeId([9; 32]));
+	let pg = rig.ledgers[0].pg;
+	// What never was here is not missed as long as the chain holds the group for clean.
+	assert_eq!(rig.take(&rig.order(Vec::new())).await.clean, None);
+	assert!(rig.disk.compare.lock().unwrap().is_empty());
+	// Then it is compared with what others hold; a comparison from before does not count.
+	rig.disk.compared.store(1, SeqCst);
+	rig.ledgers[0].append(vec![foreign(9)]);
+	rig.ledgers[0].keep(&rig.leaves, 2);
+	assert_eq!(rig.take(&rig.unclean(100)).await.clean, None);
+	assert_eq!(*rig.disk.compare.lock().unwrap(), [pg]);
+	assert_eq!(rig.take(&rig.unclean(110)).await.clean, None);
+	rig.disk.compared.store(u64::MAX, SeqCst);
+	assert_eq!(rig.take(&rig.unclean(111)).await.clean, None);
+	let clean = rig.clean(&rig.take(&rig.unclean(130)).await);
+	assert_eq!(clean, [(pg, 3)]);
+	assert!(rig.disk.lost.lock().unwrap().is_empty());
+}
+
+/// Members of whom only one has what is asked for; of the others every third says something else.
+struct Withholders {
+	honest: NodeIndex,
+	entries: Vec<Vec<StripeEntry>>,
+	batches: Vec<Batch>,
+	asked: Mutex<Vec<NodeIndex>>,
+}
+
+impl Peers for Withholders {
+	fn members(&self, _: Pg) -> Vec<NodeIndex> {
+		(0..30).filter(|node| *node != OWN).collect()
+	}
+
+	fn leaves(
+		&self,
+		node: NodeIndex,
+		_: Pg,
+		batch: Batch,
+	) -> BoxFuture<'_, Result<Vec<StripeEntry>, Silent>> {
+		self.asked.lock().unwrap().push(node);
+		let of = |entries: &&Vec<StripeEntry>| {
+			SumTree::build::<Blake2>((*entries).clone())
+				.unwrap()
+				.batch() == batch
+		};
+		let answer = match node == self.honest {
+			true => Ok(self.entries.iter().find(of).unwrap().clone()),
+			false if node % 3 == 0 => Ok(vec![foreign(200); batch.stripes as usize]),
+			false => Err(Silent::Late(node)),
+		};
+		Box::pin(std::future::ready(answer))
+	}
+
+	fn batches(
+		&self,
+		node: NodeIndex,
+		_: Pg,
+		first: u64,
+	) -> BoxFuture<'_, Result<Vec<Batch>, Silent>> {
+		let answer = match node == self.honest {
+			true => Ok(self.batches[(first as usize).min(self.batches.len())..].to_vec()),
+			false if node % 3 == 0 => Ok(vec![self.batches[0]; 9]),
+			false => Err(Silent::Late(node)),
+		};
+		Box::pin(std::future::ready(answer))
+	}
+}
+
+/// Withheld ledger leaves: the node did not sign for the batch it is asked about, its full node has no
+/// history, and of 29 members 28 withhold or lie.
+#[tokio::test]
+async fn leaves_that_all_but_one_withhold_are_found() {
+	let rig = Rig::new(1);
+	let ledger = &rig.ledgers[0];
+	rig.disk.never.lock().unwrap().insert(StripeId([5; 32]));
+	for honest in [29, 8] {
+		let peers = Arc::new(Withholders {
+			honest,
+			entries: ledger
+				.trees
+				.iter()
+				.map(|tree| tree.entries().to_vec())
+				.collect(),
+			batches: ledger.batches(),
+			asked: Mutex::default(),
+		});
+		let dir = tempfile::tempdir().unwrap();
+		let leaves = Arc::new(Leaves::open(&dir.path().join("leaves.redb")).unwrap());
+		let disk = rig.disk.clone();
+		let work = Work::new(rig.epochs.clone(), leaves.clone(), disk, rig.signer.clone());
+		let (stop, stopping) = watch::channel(false);
+		let running = tokio::spawn(work.clone().run(peers.clone(), stopping));
+		let mut order = rig.order(vec![ledger.asked(1, &[5, 99_000])]);
+		order.ledgers[0].batches.clear();
+		let mut settled = work.settled();
+		let answers = loop {
+			let report = work.take(&order.encode()).await.unwrap();
+			if !report.answers.is_empty() {
+				break report.answers;
+			}
+			settled.changed().await.unwrap();
+		};
+		assert_eq!(rig.check(&order, &answers), [task(1)]);
+		assert_eq!(leaves.batches(ledger.pg).unwrap(), ledger.batches());
+		assert!(leaves.missing(ledger.pg, 9).unwrap().is_empty());
+		// Who lied is not asked again soon.
+		let asked = peers.asked.lock().unwrap().clone();
+		let lied = asked.iter().filter(|node| *node % 3 == 0).count();
+		let liars: BTreeSet<_> = asked.iter().filter(|node| *node % 3 == 0).collect();
+		assert!(work.stats.get(|s| &s.lied) > 0 && lied == liars.len());
+		assert_eq!(work.stats.get(|s| &s.fetched), 3);
+		stop.send_replace(true);
+		running.await.unwrap();
+	}
 }

@@ -42,7 +42,7 @@ use net::Net;
 use state::State;
 use stats::Stats;
 use std::{
-	collections::{BTreeSet, VecDeque},
+	collections::{BTreeMap, BTreeSet, VecDeque},
 	path::Path,
 	sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 	time::Duration,
@@ -108,6 +108,8 @@ struct Shared {
 	singles: Mutex<VecDeque<Single>>,
 	/// Groups in which a shard is found to be missing.
 	suspects: Mutex<BTreeSet<Pg>>,
+	/// Unix seconds at which slots were found complete by the present map, since start.
+	completed: Mutex<BTreeMap<(Pg, u8), u64>>,
 	wake: Notify,
 	/// Blocking jobs that may run; a stop waits for them, since they outlive the tasks.
 	jobs: Arc<Semaphore>,
@@ -196,6 +198,7 @@ impl Repair {
 			eras: RwLock::default(),
 			singles: Mutex::default(),
 			suspects: Mutex::default(),
+			completed: Mutex::default(),
 			wake: Notify::new(),
 			jobs: Arc::new(Semaphore::new(MAX_JOBS as usize)),
 		});
@@ -267,6 +270,20 @@ impl Repair {
 			not_before: tokio::time::Instant::now(),
 		});
 		self.shared.wake.notify_one();
+	}
+
+	/// Has this node's slots of a group looked through.
+	pub fn look_through(&self, pg: Pg) {
+		if self.shared.settings.enabled {
+			locked(&self.shared.suspects).insert(pg);
+			self.shared.wake.notify_one();
+		}
+	}
+
+	/// Unix seconds at which a slot was last found complete by the present map; `None` if it has not
+	/// been since start.
+	pub fn completed(&self, pg: Pg, slot: u8) -> Option<u64> {
+		locked(&self.shared.completed).get(&(pg, slot)).copied()
 	}
 
 	/// What this node holds of a placement group, for a peer.

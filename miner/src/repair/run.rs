@@ -220,6 +220,7 @@ impl Runner {
 			.write()
 			.unwrap_or_else(PoisonError::into_inner) = Some(eras.clone());
 		self.open.clear();
+		locked(&self.shared.completed).clear();
 		let open = mine
 			.iter()
 			.filter(|slot| !self.complete.contains_key(*slot));
@@ -391,6 +392,7 @@ impl Runner {
 			Outcome::Complete => {
 				self.open.swap_remove(at);
 				self.complete.insert((task.pg, task.slot), now());
+				locked(&self.shared.completed).insert((task.pg, task.slot), now());
 				self.found.push((task.pg, task.slot));
 				if self.found.len() >= BATCH {
 					self.note_found().await?;

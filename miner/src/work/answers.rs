@@ -140,7 +140,10 @@ mod tests {
 		// The next ones wait elsewhere.
 		let more = places.form(&all, &by);
 		let place = |answer: &Answer| answer.place;
-		assert_eq!(answers.iter().map(place).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+		assert_eq!(
+			answers.iter().map(place).collect::<Vec<_>>(),
+			[0, 1, 2, 3, 4]
+		);
 		assert_eq!(more.iter().map(place).collect::<Vec<_>>(), [5, 6, 7, 0, 1]);
 		assert!(places.form(&[], &by).is_empty());
 		let many: Vec<_> = (0..100).map(|id| ready(id, false)).collect();

@@ -1,12 +1,19 @@
 //! Whether this node holds all that the ledgers put into its slots.
 //!
 //! A group is looked through batch by batch against the list of shards that repair keeps, a bounded
-//! number of stripes with every order. What is lacking is handed to the repair. Of groups that the chain
-//! does not hold for clean the node then reports that it has everything; a report names only groups
-//! that it has not named before, because one that says nothing new is refused with all in it. If the
-//! chain still calls a group unclean some time later, it is named again, alone.
+//! number of stripes with every order. What was here and is gone is handed to the repair. What never
+//! was here the owner may have released before this node came into the slot, and nobody has it: the
+//! repair compares the slot with what the other members hold, and what is not here after that is not
+//! to be had.
+//!
+//! Of groups that the chain does not hold for clean the node then reports that it has everything; a
+//! report names only groups that it has not named before, because one that says nothing new is refused
+//! with all in it. If the chain still calls a group unclean some time later, it is named again, alone.
 
-use super::{groups::Groups, shards::Shards};
+use super::{
+	groups::Groups,
+	shards::{Listed, Shards},
+};
 use crate::leaves::{Leaves, LeavesError};
 use arion_shard_store::StoreError;
 use hippius_primitives::{ledger::MAX_CLEAN_GROUPS, Epoch, Pg, StripeId};
@@ -38,20 +45,33 @@ pub(super) enum CheckError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
 	/// So many batches were looked through, and something was or was not lacking.
-	Looking { batch: u64, lacks: bool },
+	Looking { batch: u64, lacks: Lacks },
 	/// All is here, as of a block.
 	Held { at: u32 },
 	/// Something is lacking; to be looked at again from a block on.
 	Lacks { again: u32 },
 }
 
+/// What a look through a group found lacking so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lacks {
+	/// Shards that were here, or entries.
+	gone: bool,
+	/// Shards that never were here.
+	unknown: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Check {
 	epoch: Epoch,
 	batches: u64,
+	/// Whether the chain held the group for unclean, so that all must be here.
+	strict: bool,
 	found: Found,
 	/// Times something was lacking.
 	tries: u32,
+	/// Unix seconds at which the repair was asked to compare the slot with other members'.
+	compared: Option<u64>,
 	/// The block of the last report, and the reports so far.
 	reported: Option<(u32, u32)>,
 }
@@ -65,6 +85,8 @@ pub(super) struct Scene<'a> {
 	pub(super) slots: &'a BTreeMap<Pg, u8>,
 	pub(super) epoch: Epoch,
 	pub(super) best: u32,
+	/// Unix seconds.
+	pub(super) now: u64,
 }
 
 /// What a step came to.
@@ -101,7 +123,9 @@ impl Clean {
 				}
 				let batches = seen.newest.leaves();
 				if let Some(mut check) = self.due(*pg, unclean, batches, scene) {
-					let looked = check.look(*pg, *slot, scene, &mut budget, &mut handed, &mut step);
+					let mut limits = (budget, handed);
+					let looked = check.look((*pg, *slot), scene, &mut limits, &mut step);
+					(budget, handed) = limits;
 					self.checks.insert(*pg, check);
 					looked?;
 				}
@@ -115,17 +139,20 @@ impl Clean {
 		let anew = Check {
 			epoch: scene.epoch,
 			batches,
+			strict: unclean,
 			found: Found::Looking {
 				batch: 0,
-				lacks: false,
+				lacks: Lacks::default(),
 			},
 			tries: 0,
+			compared: None,
 			reported: None,
 		};
 		let Some(check) = self.checks.get(&pg) else {
 			return Some(anew);
 		};
-		let same = (check.epoch, check.batches) == (scene.epoch, batches);
+		let same =
+			(check.epoch, check.batches) == (scene.epoch, batches) && (check.strict || !unclean);
 		let old = match check.found {
 			Found::Held { at } => scene.best.saturating_sub(at) >= PERIOD,
 			Found::Looking { .. } => return Some(if same { *check } else { anew }),
@@ -133,6 +160,7 @@ impl Clean {
 		};
 		let kept = Check {
 			tries: check.tries,
+			compared: check.compared.filter(|_| same),
 			reported: check.reported.filter(|_| same),
 			..anew
 		};
@@ -141,7 +169,10 @@ impl Clean {
 
 	/// The groups to report as clean: group and number of batches, ascending.
 	pub(super) fn report(&mut self, groups: &Groups, epoch: Epoch, best: u32) -> Vec<(Pg, u64)> {
-		if self.last.is_some_and(|last| best < last.saturating_add(PAUSE) && best >= last) {
+		if self
+			.last
+			.is_some_and(|last| best < last.saturating_add(PAUSE) && best >= last)
+		{
 			return Vec::new();
 		}
 		let ready = self.checks.iter_mut().filter(|(pg, check)| {
@@ -181,13 +212,12 @@ impl Clean {
 }
 
 impl Check {
+	/// Goes on, with what is left of stripes to look for and to hand over.
 	fn look(
 		&mut self,
-		pg: Pg,
-		slot: u8,
+		(pg, slot): (Pg, u8),
 		scene: &Scene<'_>,
-		budget: &mut usize,
-		handed: &mut usize,
+		(budget, handed): &mut (usize, usize),
 		step: &mut Step,
 	) -> Result<(), CheckError> {
 		let Found::Looking { batch, mut lacks } = self.found else {
@@ -204,37 +234,48 @@ impl Check {
 				self.found = Found::Looking { batch: at, lacks };
 				return Ok(());
 			}
+			at += 1;
 			let Some(entries) = scene.leaves.entries(pg, &batch.root)? else {
 				if step.unknown.last() != Some(&pg) {
 					step.unknown.push(pg);
 				}
-				lacks = true;
-				at += 1;
+				lacks.gone = true;
 				*budget -= 1;
 				continue;
 			};
 			let stripes: Vec<StripeId> = entries.iter().map(|entry| entry.stripe).collect();
-			let held = scene.shards.held(&stripes, slot)?;
-			let missing = stripes.iter().zip(&held).filter(|(_, held)| !**held);
-			for (stripe, _) in missing {
-				lacks = true;
-				step.lacking += 1;
-				if *handed > 0 {
-					*handed -= 1;
-					scene.shards.lost(*stripe);
+			*budget = budget.saturating_sub(stripes.len().max(1));
+			let listed = scene.shards.listed(&stripes, slot)?;
+			for (stripe, listed) in stripes.iter().zip(listed) {
+				match listed {
+					Listed::Here => {}
+					Listed::Unknown => lacks.unknown = true,
+					Listed::Gone => {
+						lacks.gone = true;
+						step.lacking += 1;
+						if *handed > 0 {
+							*handed -= 1;
+							scene.shards.lost(*stripe, false);
+						}
+					}
 				}
 			}
-			// Also where the store answers for fewer stripes than it was asked about.
-			lacks |= held.len() != stripes.len();
-			at += 1;
-			*budget = budget.saturating_sub(stripes.len().max(1));
 		}
-		self.found = match lacks {
+		// Nobody else has what is not here after a comparison that began when it was asked for.
+		let compared = scene.shards.compared(pg, slot);
+		let proven = self.compared.is_some_and(|asked| compared > Some(asked));
+		// Of a group that is clean, what never was here is not this node's to miss.
+		let unknown = lacks.unknown && self.strict && !proven;
+		self.found = match lacks.gone || unknown {
 			false => {
 				self.tries = 0;
 				Found::Held { at: scene.best }
 			}
 			true => {
+				if unknown {
+					self.compared = Some(scene.now);
+					scene.shards.compare(pg);
+				}
 				let wait = AGAIN << self.tries.min(DOUBLINGS);
 				self.tries = self.tries.saturating_add(1);
 				Found::Lacks {

@@ -197,8 +197,12 @@ mod tests {
 		let leaves = Leaves::open(&folder.path().join("leaves")).unwrap();
 		let mut groups = Groups::default();
 		let own: BTreeSet<Pg> = (0..3).collect();
-		groups.learn(&leaves, &ledger(2, &[1, 2, 3], &[1, 2])).unwrap();
-		groups.learn(&leaves, &ledger(1, &[1, 2, 3], &[1, 2, 3])).unwrap();
+		groups
+			.learn(&leaves, &ledger(2, &[1, 2, 3], &[1, 2]))
+			.unwrap();
+		groups
+			.learn(&leaves, &ledger(1, &[1, 2, 3], &[1, 2, 3]))
+			.unwrap();
 		let asked = BTreeSet::from([2, 1]);
 		let wants = groups.wants(&leaves, &asked, &own).unwrap();
 		assert_eq!(wants, [(2, 2), (0, 0), (1, 3)]);

@@ -24,14 +24,11 @@ use crate::{
 	service::Signer,
 };
 use answers::{Answerer, Places, Ready};
-use clean::{Clean, Scene};
-use peers::Needs;
 use arion_storage_proof::{
-	work::{
-		WorkOrder, WorkReport, MAX_ORDER_ASKED, MAX_ORDER_BATCHES, MAX_ORDER_LEDGERS,
-	},
+	work::{WorkOrder, WorkReport, MAX_ORDER_ASKED, MAX_ORDER_BATCHES, MAX_ORDER_LEDGERS},
 	Peaks,
 };
+use clean::{Clean, Scene};
 use codec::DecodeAll;
 use groups::Groups;
 use hippius_primitives::{
@@ -39,6 +36,7 @@ use hippius_primitives::{
 	ledger::CleanReport,
 	Epoch, NodeIndex, NodeKey, Pg, TOTAL_SHARDS,
 };
+use peers::Needs;
 use prove::{Cause, ProveError, Proved};
 use shards::Shards;
 use stats::{WorkStats, WorkStatus};
@@ -109,7 +107,8 @@ struct Entry {
 impl Entry {
 	/// Whether nothing more comes of it before the next order.
 	fn is_settled(&self, order: u64) -> bool {
-		!self.running && (self.ready.is_some() || self.failed >= Some(order) || self.peaks.is_none())
+		!self.running
+			&& (self.ready.is_some() || self.failed >= Some(order) || self.peaks.is_none())
 	}
 }
 
@@ -156,7 +155,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn read(body: &[u8]) -> Result<WorkOrder, WorkError> {
 	let order = WorkOrder::decode_all(&mut &*body)
 		.map_err(|error| WorkError::Malformed(error.to_string()))?;
-	let batches = order.ledgers.iter().map(|ledger| ledger.batches.len()).sum();
+	let batches = order
+		.ledgers
+		.iter()
+		.map(|ledger| ledger.batches.len())
+		.sum();
 	for (what, given, most) in [
 		("things asked", order.asked.len(), MAX_ORDER_ASKED),
 		("ledgers", order.ledgers.len(), MAX_ORDER_LEDGERS),
@@ -335,6 +338,7 @@ impl Work {
 			slots,
 			epoch,
 			best,
+			now: unix_now(),
 		};
 		match clean.step(&scene) {
 			Ok(step) => {
@@ -457,9 +461,10 @@ impl Work {
 		let mut state = locked(&self.state);
 		let state = &mut *state;
 		let number = state.order;
-		let failed = state.asks.values_mut().filter(|entry| {
-			entry.order == number && !entry.running && entry.ready.is_none()
-		});
+		let failed = state
+			.asks
+			.values_mut()
+			.filter(|entry| entry.order == number && !entry.running && entry.ready.is_none());
 		for entry in failed {
 			let Some(peaks) = entry.peaks.clone() else {
 				continue;
@@ -499,7 +504,8 @@ impl Work {
 				entry.failed = Some(order);
 			}
 		}
-		self.settled.send_modify(|count| *count = count.wrapping_add(1));
+		self.settled
+			.send_modify(|count| *count = count.wrapping_add(1));
 	}
 
 	/// What is ready, signed.

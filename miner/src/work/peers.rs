@@ -143,7 +143,10 @@ impl Peers for Members {
 		pg: Pg,
 		batch: Batch,
 	) -> BoxFuture<'_, Result<Vec<StripeEntry>, Silent>> {
-		Box::pin(self.ask(node, move |peer| async move { peer.leaves(pg, &batch).await }))
+		Box::pin(self.ask(
+			node,
+			move |peer| async move { peer.leaves(pg, &batch).await },
+		))
 	}
 
 	fn batches(
@@ -152,9 +155,8 @@ impl Peers for Members {
 		pg: Pg,
 		first: u64,
 	) -> BoxFuture<'_, Result<Vec<Batch>, Silent>> {
-		let ask = move |peer: arion_grid::Peer| async move {
-			peer.batches(pg, first, MAX_BATCHES).await
-		};
+		let ask =
+			move |peer: arion_grid::Peer| async move { peer.batches(pg, first, MAX_BATCHES).await };
 		Box::pin(self.ask(node, ask))
 	}
 }
@@ -181,7 +183,12 @@ impl Needs {
 
 	/// The next groups, those asked about first.
 	fn next(&mut self) -> Vec<Pg> {
-		let urgent: Vec<Pg> = self.groups.iter().filter(|(_, u)| **u).map(|(pg, _)| *pg).collect();
+		let urgent: Vec<Pg> = self
+			.groups
+			.iter()
+			.filter(|(_, u)| **u)
+			.map(|(pg, _)| *pg)
+			.collect();
 		let next = match urgent.is_empty() {
 			true => self.groups.keys().copied().take(ABREAST).collect(),
 			false => urgent,
@@ -327,7 +334,9 @@ impl Work {
 						break;
 					}
 				};
-				let learned = self.take_order(pg, newest, followed, doubt, batches).await?;
+				let learned = self
+					.take_order(pg, newest, followed, doubt, batches)
+					.await?;
 				match learned {
 					Some(now) if now.known > followed.known || now.complete => any = true,
 					Some(now) => {
@@ -358,7 +367,9 @@ impl Work {
 			if !same {
 				return Ok(before);
 			}
-			let followed = this.leaves.follow(pg, &newest, before.next, &batches, doubt)?;
+			let followed = this
+				.leaves
+				.follow(pg, &newest, before.next, &batches, doubt)?;
 			groups.note(pg, followed);
 			Ok(followed)
 		})
@@ -378,7 +389,9 @@ impl Work {
 		};
 		let (mut any, whole) = (false, missing.len() == MOST_MISSING);
 		for (number, batch) in missing {
-			let mut members = members.iter();
+			let mut members = members
+				.iter()
+				.filter(|node| locked(&self.needs).trusts(**node));
 			let mut answers = FuturesUnordered::new();
 			let mut found = false;
 			loop {

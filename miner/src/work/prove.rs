@@ -153,12 +153,11 @@ fn show(
 	let meta = match shards.find(&entry, slot)? {
 		Found::Here(meta) => meta,
 		Found::Lost => {
-			shards.lost(entry.stripe);
+			shards.lost(entry.stripe, true);
 			return Err(lost);
 		}
 		Found::Never => {
-			let proof =
-				EntryProof::assemble(&place.tree, place.stripe, place.batch, &place.path)?;
+			let proof = EntryProof::assemble(&place.tree, place.stripe, place.batch, &place.path)?;
 			proof.verify::<Blake2>(peaks, challenge.offset)?;
 			return Ok(Shown::Released(bytes(&proof)?));
 		}
@@ -168,19 +167,15 @@ fn show(
 	};
 	let group = place.byte / GROUP_LEN as u64;
 	let Some(slice) = shards.group(&shard, group)? else {
-		shards.lost(entry.stripe);
+		shards.lost(entry.stripe, true);
 		return Err(lost);
 	};
 	let damaged = |cause| {
 		shards.damaged(&shard);
 		ProveError::Damaged { shard, cause }
 	};
-	let chunk = ChunkProof::from_group(
-		&slice.outboard,
-		&slice.data,
-		place.byte / CHUNK_LEN as u64,
-	)
-	.map_err(damaged)?;
+	let chunk = ChunkProof::from_group(&slice.outboard, &slice.data, place.byte / CHUNK_LEN as u64)
+		.map_err(damaged)?;
 	let path = ShardPath::make(&meta.shards, slot)?;
 	let Place {
 		tree,

@@ -59,12 +59,7 @@ impl Peer {
 	///
 	/// # Errors
 	/// [`GridError`].
-	pub async fn batches(
-		&self,
-		pg: Pg,
-		first: u64,
-		limit: usize,
-	) -> Result<Vec<Batch>, GridError> {
+	pub async fn batches(&self, pg: Pg, first: u64, limit: usize) -> Result<Vec<Batch>, GridError> {
 		let limit = u16::try_from(limit.clamp(1, MAX_BATCHES)).unwrap_or(1);
 		let request = Request::Batches { pg, first, limit };
 		repeated!(self, link => self.batches_once(&link, &request, limit))

@@ -6,6 +6,7 @@ mod flood;
 mod hostile_client;
 mod hostile_server;
 mod inventory;
+mod ledger;
 mod lifecycle;
 mod limits;
 mod punched;

@@ -31,7 +31,10 @@ impl Server {
 			(1..=most).contains(&count),
 		) else {
 			tracing::error!(count, "the service gave a batch of no possible size");
-			return Err(Fault::Answer(Status::Internal, "the node miscounted".into()));
+			return Err(Fault::Answer(
+				Status::Internal,
+				"the node miscounted".into(),
+			));
 		};
 		let pace = self.pace(body.len());
 		let response = Response::Leaves { count, len };
@@ -58,7 +61,10 @@ impl Server {
 			_ => {
 				let listed = batches.len();
 				tracing::error!(limit, listed, "the service lists too many batches");
-				return Err(Fault::Answer(Status::Internal, "the node miscounted".into()));
+				return Err(Fault::Answer(
+					Status::Internal,
+					"the node miscounted".into(),
+				));
 			}
 		};
 		let body: Vec<u8> = batches.iter().flat_map(Encode::encode).collect();
