@@ -12,11 +12,10 @@ use frame_support::{
 	BoundedVec,
 };
 use hippius_primitives::{
-	heartbeat::PAGE_NODES,
-	registration::NodeStatus,
-	NodeAddress, NodeIndex, NodeKey, Pg,
+	heartbeat::PAGE_NODES, registration::NodeStatus, NodeAddress, NodeIndex, NodeKey, Pg,
 };
 use pallet_heartbeats::{NodeState, PageState};
+use sp_core::crypto::KeyTypeId;
 
 define_benchmarks!(
 	[pallet_placement_groups, PlacementGroups]
@@ -52,7 +51,8 @@ const GROUPS: u32 = 16_384;
 pub struct Network;
 
 impl Network {
-	fn node(index: NodeIndex, key: NodeKey, family: AccountId, backed: bool) {
+	/// A node whose key `key` is about to replace another: a signature by it takes two checks.
+	fn node(index: NodeIndex, old: NodeKey, key: NodeKey, family: AccountId, backed: bool) {
 		let deposit = dynamic_params::registry::Deposit::get();
 		let per_terabyte = dynamic_params::registry::StakePerTerabyte::get();
 		let stake = pallet_registry::stake_for(CAPACITY, per_terabyte);
@@ -73,8 +73,8 @@ impl Network {
 		};
 		let info = pallet_registry::NodeInfo {
 			family: family.clone(),
-			key,
-			next_key: None,
+			key: old,
+			next_key: Some((key, 0)),
 			zone: (index % 6) as u8,
 			host: BoundedVec::truncate_from(format!("host-{index}").into_bytes()),
 			capacity: CAPACITY,
@@ -100,10 +100,16 @@ impl Network {
 		sample::hash(u64::from(index) + 1_000_000).into()
 	}
 
+	/// The key nodes have had so far.
+	fn old_key() -> NodeKey {
+		NodeKey(sp_io::crypto::ed25519_generate(KeyTypeId(*b"hbok"), None).0)
+	}
+
 	/// Nodes, all up, and two maps with all of them.
 	fn mapped(nodes: u32, key: NodeKey) {
+		let old = Self::old_key();
 		for index in 0..nodes {
-			Self::node(index, key, Self::family(index), index < BACKED);
+			Self::node(index, old, key, Self::family(index), index < BACKED);
 		}
 		for page in 0..nodes.div_ceil(PAGE_NODES) {
 			let node = NodeState {
@@ -162,7 +168,20 @@ impl pallet_audits::BenchmarkHelper for Network {
 
 impl pallet_heartbeats::BenchmarkHelper for Network {
 	fn register(node: NodeIndex, key: NodeKey, family: [u8; 32]) {
-		Self::node(node, key, family.into(), false);
+		Self::node(node, Self::old_key(), key, family.into(), false);
+	}
+
+	fn collect(key: &[u8]) {
+		use codec::Decode;
+		let most = configs::staking::MaxActiveValidators::get();
+		let others = (1..most).map(|at| sample::hash(at.into()).to_vec());
+		let keys: Vec<_> = others
+			.chain([key.to_vec()])
+			.map(|key| Decode::decode(&mut &key[..]).expect("a key has 32 bytes"))
+			.collect();
+		pallet_im_online::Keys::<Runtime>::put(frame_support::WeakBoundedVec::force_from(
+			keys, None,
+		));
 	}
 }
 

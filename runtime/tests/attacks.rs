@@ -72,7 +72,10 @@ impl Attacked {
 		self.chain.blocks(8);
 		let after = Books::of(asked.node);
 		assert!(after.passed() <= passed, "the attack counts as a pass");
-		assert!(after.samples() > before.samples(), "the draw was not booked");
+		assert!(
+			after.samples() > before.samples(),
+			"the draw was not booked"
+		);
 		assert!(after.money <= before.money);
 		all_hold();
 	}
@@ -324,7 +327,11 @@ fn withheld_ledger_leaves() {
 		chain.block_of(vec![stored.appended_by(20, |_| ())]);
 		let members = PlacementGroups::acting_set(PG).unwrap();
 		let ledger = PlacementGroups::ledger(PG).unwrap();
-		let kept_from: Vec<usize> = ledger.gaps.iter().map(|(slot, _)| usize::from(*slot)).collect();
+		let kept_from: Vec<usize> = ledger
+			.gaps
+			.iter()
+			.map(|(slot, _)| usize::from(*slot))
+			.collect();
 		assert_eq!(kept_from, (20..30).collect::<Vec<_>>());
 		let books: Vec<_> = (0..30).map(Books::of).collect();
 		chain.until(40, || <PlacementGroups as PgLedger>::total_bytes() == 1_536);
@@ -392,7 +399,10 @@ fn receipts_that_are_none() {
 				Box::new(|all| all[0] = receipt(other, all[0].node, all[0].node)),
 				Error::BadSignature,
 			),
-			(Box::new(|all| all[0].epoch += 1), Error::ReceiptOfOtherEpoch),
+			(
+				Box::new(|all| all[0].epoch += 1),
+				Error::ReceiptOfOtherEpoch,
+			),
 			(Box::new(|all| all[0].pg += 1), Error::ReceiptOfOtherGroup),
 			// Signed by one node in another's name.
 			(

@@ -4,6 +4,7 @@
 
 mod common;
 
+use arion_storage_proof::answer::Answer;
 use arion_storage_proof::PgLedger;
 use common::{
 	externalities,
@@ -13,7 +14,6 @@ use common::{
 	Chain,
 };
 use hippius_runtime::*;
-use arion_storage_proof::answer::Answer;
 use pallet_audits::Refusal;
 use sp_runtime::transaction_validity::InvalidTransaction;
 

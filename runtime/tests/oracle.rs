@@ -4,17 +4,18 @@
 //! passes.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use arion_crush::{
 	hash::hash2,
 	map::{CrushMap, WEIGHT_ONE},
 	text,
 };
-use codec::{Decode, Encode};
+use codec::Encode;
+use common::blob::Blob;
 use flate2::read::GzDecoder;
 use pallet_placement_groups::oracle::{crush_map_pgs, OracleError};
-use sc_executor::WasmExecutor;
 use serde_json::Value;
-use sp_core::traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode};
 use std::{collections::HashMap, fs, io::Read, path::PathBuf};
 
 /// Inputs of one run that are compared.
@@ -30,41 +31,6 @@ fn oracles() -> Option<PathBuf> {
 	}
 	println!("skipped: no placement records in {}", dir.display());
 	None
-}
-
-/// The runtime's wasm, ready to be called.
-struct Blob {
-	executor: WasmExecutor,
-	code: &'static [u8],
-}
-
-impl Blob {
-	fn new() -> Self {
-		let code = hippius_runtime::WASM_BINARY.expect("built without SKIP_WASM_BUILD");
-		Self {
-			executor: WasmExecutor::builder().build(),
-			code,
-		}
-	}
-
-	fn call<R: Decode>(&self, method: &str, arguments: &impl Encode) -> R {
-		let code = WrappedRuntimeCode(self.code.into());
-		let code = RuntimeCode {
-			code_fetcher: &code,
-			heap_pages: None,
-			hash: sp_io::hashing::blake2_256(self.code).to_vec(),
-		};
-		let mut ext = sp_io::TestExternalities::new_empty();
-		let mut ext = ext.ext();
-		let (answer, _) = self.executor.call(
-			&mut ext,
-			&code,
-			method,
-			&arguments.encode(),
-			CallContext::Offchain,
-		);
-		R::decode(&mut &answer.unwrap()[..]).unwrap()
-	}
 }
 
 /// One recorded run: rule, shards, inputs and reweights, and what is expected.

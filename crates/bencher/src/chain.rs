@@ -94,9 +94,8 @@ impl Chain {
 		method: &'static str,
 		data: &[u8],
 	) -> Result<R, Error> {
-		let (answer, _) = self.with_code(|code| {
-			(self.executor).call(ext, code, method, data, CallContext::Offchain)
-		});
+		let (answer, _) = self
+			.with_code(|code| (self.executor).call(ext, code, method, data, CallContext::Offchain));
 		let answer = answer.map_err(|error| Error::Runtime(error.to_string()))?;
 		R::decode(&mut &answer[..]).map_err(|_| Error::Answer(method))
 	}
@@ -104,13 +103,9 @@ impl Chain {
 	/// Runs a call of the runtime on a fresh benchmarking state.
 	fn execute(&self, measure: Measure, method: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
 		let storage = measure == Measure::Storage;
-		let state = BenchmarkingState::<BlakeTwo256>::new(
-			self.genesis.clone(),
-			None,
-			storage,
-			storage,
-		)
-		.map_err(Error::Runtime)?;
+		let state =
+			BenchmarkingState::<BlakeTwo256>::new(self.genesis.clone(), None, storage, storage)
+				.map_err(Error::Runtime)?;
 		let mut extensions = Extensions::default();
 		extensions.register(KeystoreExt::new(MemoryKeystore::new()));
 		let (offchain, _) = TestOffchainExt::new();
@@ -171,14 +166,18 @@ impl Chain {
 			verify: measure == Measure::Storage,
 			internal_repeats: 1,
 		};
-		let failed = |error: String| Error::Benchmark(format!("{} {parameters:?}", benchmark.name), error);
+		let failed =
+			|error: String| Error::Benchmark(format!("{} {parameters:?}", benchmark.name), error);
 		let answer = self
 			.execute(measure, "Benchmark_dispatch_benchmark", &config.encode())
 			.map_err(|error| failed(error.to_string()))?;
-		let batches: Result<Vec<BenchmarkBatch>, String> = Decode::decode(&mut &answer[..])
-			.map_err(|_| Error::Answer("dispatch_benchmark"))?;
+		let batches: Result<Vec<BenchmarkBatch>, String> =
+			Decode::decode(&mut &answer[..]).map_err(|_| Error::Answer("dispatch_benchmark"))?;
 		let batches = batches.map_err(failed)?;
-		Ok(batches.into_iter().flat_map(|batch| batch.results).collect())
+		Ok(batches
+			.into_iter()
+			.flat_map(|batch| batch.results)
+			.collect())
 	}
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use frame_benchmarking::{Analysis, BenchmarkResult, BenchmarkSelector};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// A quantity that grows linearly with a benchmark's parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +16,8 @@ pub(crate) struct Line {
 impl Line {
 	fn of(results: &[BenchmarkResult], selector: BenchmarkSelector) -> Result<Self, String> {
 		let results = results.to_vec();
-		let fitted = Analysis::min_squares_iqr(&results, selector).map_err(|error| error.to_string())?;
+		let fitted =
+			Analysis::min_squares_iqr(&results, selector).map_err(|error| error.to_string())?;
 		// The fit may fall below what was measured at the lower end; then the least measured counts.
 		let base = match fitted.base {
 			0 if selector_is_time(selector) => fitted.minimum,
@@ -31,6 +32,21 @@ impl Line {
 
 fn selector_is_time(selector: BenchmarkSelector) -> bool {
 	matches!(selector, BenchmarkSelector::ExtrinsicTime)
+}
+
+/// Of the measurements of each setting the faster half: in the slower one the machine did other things,
+/// too.
+pub(crate) fn faster_half(results: Vec<BenchmarkResult>) -> Vec<BenchmarkResult> {
+	let mut by_setting: BTreeMap<Vec<u32>, Vec<BenchmarkResult>> = BTreeMap::new();
+	for result in results {
+		let setting = result.components.iter().map(|(_, value)| *value).collect();
+		by_setting.entry(setting).or_default().push(result);
+	}
+	for results in by_setting.values_mut() {
+		results.sort_by_key(|result| result.extrinsic_time);
+		results.truncate(results.len().div_ceil(2));
+	}
+	by_setting.into_values().flatten().collect()
 }
 
 /// What a step costs.
@@ -80,7 +96,11 @@ impl fmt::Display for Cost {
 				.slopes
 				.iter()
 				.map(|(name, slope)| format!(" + {:.2} {name}", *slope as f64 / unit));
-			format!("{:.2}{}", line.base as f64 / unit, slopes.collect::<String>())
+			format!(
+				"{:.2}{}",
+				line.base as f64 / unit,
+				slopes.collect::<String>()
+			)
 		};
 		write!(
 			f,
@@ -119,6 +139,18 @@ mod tests {
 		assert_eq!((cost.reads.base, cost.reads.slopes[0].1), (3, 2));
 		assert_eq!((cost.writes.base, cost.writes.slopes[0].1), (1, 0));
 		assert_eq!(cost.parameters().collect::<Vec<_>>(), ["n"]);
+	}
+
+	#[test]
+	fn of_each_setting_the_faster_half_counts() {
+		let result = |n, time| BenchmarkResult {
+			components: vec![(BenchmarkParameter::n, n)],
+			extrinsic_time: time,
+			..Default::default()
+		};
+		let kept = faster_half(vec![result(1, 9), result(2, 5), result(1, 3), result(1, 4)]);
+		let times: Vec<_> = kept.iter().map(|result| result.extrinsic_time).collect();
+		assert_eq!(times, [3, 4, 5]);
 	}
 
 	#[test]

@@ -15,10 +15,7 @@ use codec::{Decode, Encode};
 use frame_benchmarking::v2::*;
 use frame_support::{
 	pallet_prelude::TransactionSource,
-	traits::{
-		fungible::MutateHold,
-		Authorize, Get,
-	},
+	traits::{fungible::MutateHold, Authorize, Get},
 	BoundedVec,
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
@@ -55,8 +52,8 @@ impl BenchmarkHelper for () {
 
 /// Where benchmarks keep the nodes' key.
 const NODE_KEY: KeyTypeId = KeyTypeId(*b"hbau");
-/// Nodes of the map: as many as it takes.
-const NODES: u32 = 2_048;
+/// Nodes of the map: as many as six zones take of families with one node.
+const NODES: u32 = 1_536;
 /// Groups that hold something.
 const GROUPS: u32 = 64;
 /// The block that is worked on, in which lane B is not due by the main network's rules.
@@ -140,7 +137,12 @@ fn draw(node: NodeIndex, pg: Pg, offsets: Vec<u64>) -> Draw {
 }
 
 /// A node in trouble that has all the tasks it may have.
-fn troubled<T: Config>(node: NodeIndex, challenges: u32, by: &T::AccountId, offset: u64) -> CaseOf<T> {
+fn troubled<T: Config>(
+	node: NodeIndex,
+	challenges: u32,
+	by: &T::AccountId,
+	offset: u64,
+) -> CaseOf<T> {
 	let task = |at: u32| Task {
 		id: (u64::from(node) << 32) + u64::from(at),
 		why: match at {
@@ -171,8 +173,12 @@ fn challenger<T: Config>(deposits: u32) -> T::AccountId {
 	let by: T::AccountId = whitelisted_caller();
 	T::BenchmarkHelper::fund(by.clone().into());
 	for _ in 0..deposits {
-		T::Currency::hold(&HoldReason::Challenge.into(), &by, T::ChallengeDeposit::get())
-			.expect("the account has enough");
+		T::Currency::hold(
+			&HoldReason::Challenge.into(),
+			&by,
+			T::ChallengeDeposit::get(),
+		)
+		.expect("the account has enough");
 	}
 	by
 }
@@ -219,7 +225,10 @@ fn drawn<T: Config>(items: u32) -> Answer {
 	let asks = asks.collect();
 	T::BenchmarkHelper::show();
 	let by = challenger::<T>(0);
-	Cases::<T>::insert(NODE, troubled::<T>(NODE, MAX_CHALLENGES, &by, challenge.offset));
+	Cases::<T>::insert(
+		NODE,
+		troubled::<T>(NODE, MAX_CHALLENGES, &by, challenge.offset),
+	);
 	answer::<T>(&key, asks, &proof)
 }
 

@@ -143,7 +143,12 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Looks after the next few nodes in trouble; gives how many, and how many turns things took.
-	pub(crate) fn visit_some(now: u32, seed: Option<[u8; 32]>, tick: u32, rules: &Rules) -> (u32, u32) {
+	pub(crate) fn visit_some(
+		now: u32,
+		seed: Option<[u8; 32]>,
+		tick: u32,
+		rules: &Rules,
+	) -> (u32, u32) {
 		let nodes: alloc::vec::Vec<_> = match CaseCursor::<T>::get() {
 			Some(last) => {
 				let from = Cases::<T>::hashed_key_for(last);

@@ -21,6 +21,7 @@ mod challenges;
 mod consequences;
 mod deadline;
 mod draws;
+mod measured;
 mod read;
 mod rules;
 mod seams;

@@ -9,8 +9,9 @@ use frame_support::{
 };
 use frame_system::RawOrigin;
 use hippius_primitives::{
+	collector::Endpoint,
 	heartbeat::{LifeSign, PageReport, Window, PAGE_NODES},
-	NodeIndex, NodeKey,
+	NodeAddress, NodeIndex, NodeKey,
 };
 use sp_application_crypto::{ed25519, RuntimeAppPublic};
 use sp_core::crypto::KeyTypeId;
@@ -20,6 +21,8 @@ use sp_runtime::transaction_validity::TransactionSource;
 pub trait BenchmarkHelper {
 	/// Registers a node of this family with this key and number.
 	fn register(node: NodeIndex, key: NodeKey, family: [u8; 32]);
+	/// Makes the validator with this session key the last of as many collectors as there may be.
+	fn collect(key: &[u8]);
 }
 
 /// Where benchmarks keep the node's key.
@@ -64,20 +67,26 @@ fn window<T: Config>(window: Window, validators: u32) {
 	Next::<T>::put(Cursor { window, page: 0 });
 }
 
-/// A page all of whose nodes have full rings but for the last day, and are about to be out.
-fn page<T: Config>(day: u32) {
+/// A page all of whose nodes have full rings but for the last day, and of which `silent` are about to be
+/// out.
+fn page<T: Config>(day: u32, silent: u32) {
 	let (seen, due) = (0u16, 100u16);
 	for back in 0..RING_DAYS {
 		let day = day - back;
 		let beats = BoundedVec::truncate_from(vec![(seen, due); PAGE_NODES as usize]);
 		Days::<T>::insert(0, day % RING_DAYS, DayRow { day, beats });
 	}
-	let node = NodeState {
+	let node = |number| NodeState {
 		due: RING_DAYS * u32::from(due),
-		missed: config().out_windows - 1,
+		missed: if number < silent {
+			config().out_windows - 1
+		} else {
+			0
+		},
 		..NodeState::default()
 	};
-	let nodes = BoundedVec::truncate_from(vec![Some(node); PAGE_NODES as usize]);
+	let nodes = (0..PAGE_NODES).map(|number| Some(node(number)));
+	let nodes = BoundedVec::truncate_from(nodes.collect());
 	Pages::<T>::insert(0, PageState { day, nodes });
 }
 
@@ -101,10 +110,29 @@ fn report<T: Config>(validators: u32) -> (PageReport, CollectorSignature<T>) {
 	(report, signature)
 }
 
+/// A collector that says where it listens.
+fn endpoint<T: Config>() -> (T::CollectorId, Endpoint, CollectorSignature<T>) {
+	let key = T::CollectorId::generate_pair(None);
+	T::BenchmarkHelper::collect(key.as_ref());
+	at::<T>(100);
+	let address = NodeAddress::V4 {
+		ip: [192, 0, 2, 1],
+		port: 4_000,
+	};
+	let endpoint = Endpoint {
+		key: NodeKey([5; 32]),
+		addresses: BoundedVec::truncate_from(vec![address; 8]),
+		sequence: 99,
+	};
+	let payload = endpoint.payload(&Pallet::<T>::genesis_hash(), key.as_ref());
+	let signature = key.sign(&payload).expect("the key was just made");
+	(key, endpoint, signature)
+}
+
 fn sign<T: Config>() -> (LifeSign, [u8; 64]) {
 	let key = nodes::<T>(&whitelisted_caller());
 	window::<T>(WINDOW, 1);
-	page::<T>(config().day_of(WINDOW));
+	page::<T>(config().day_of(WINDOW), PAGE_NODES);
 	at::<T>(config().start_of(WINDOW));
 	let sign = LifeSign {
 		node: PAGE_NODES - 1,
@@ -177,7 +205,7 @@ mod benchmarks {
 	fn announce_absence() {
 		let family: T::AccountId = whitelisted_caller();
 		nodes::<T>(&family);
-		page::<T>(config().day_of(WINDOW));
+		page::<T>(config().day_of(WINDOW), PAGE_NODES);
 		at::<T>(1);
 
 		#[extrinsic_call]
@@ -190,7 +218,7 @@ mod benchmarks {
 	fn end_absence() -> Result<(), BenchmarkError> {
 		let family: T::AccountId = whitelisted_caller();
 		nodes::<T>(&family);
-		page::<T>(config().day_of(WINDOW));
+		page::<T>(config().day_of(WINDOW), PAGE_NODES);
 		at::<T>(1);
 		Pallet::<T>::do_announce_absence(family.clone(), PAGE_NODES - 1, 10, 100)?;
 
@@ -198,6 +226,35 @@ mod benchmarks {
 		_(RawOrigin::Signed(family), PAGE_NODES - 1);
 
 		assert_eq!(Absences::<T>::get(), 0);
+		Ok(())
+	}
+
+	#[benchmark]
+	fn announce_endpoint() {
+		let (collector, endpoint, signature) = endpoint::<T>();
+
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, collector, endpoint, signature);
+
+		assert_eq!(Endpoints::<T>::iter().count(), 1);
+	}
+
+	#[benchmark]
+	fn authorize_announce_endpoint() -> Result<(), BenchmarkError> {
+		let (collector, endpoint, signature) = endpoint::<T>();
+		let call = Call::<T>::announce_endpoint {
+			collector,
+			endpoint,
+			signature,
+		};
+
+		#[block]
+		{
+			call.authorize(TransactionSource::InBlock)
+				.ok_or("no authorized call")?
+				.map_err(|_| "not authorized")?;
+		}
+
 		Ok(())
 	}
 
@@ -211,11 +268,12 @@ mod benchmarks {
 		}
 	}
 
-	/// The validators are those the runtime has; their number changes little.
+	/// With as many collectors as there may be.
 	#[benchmark]
-	fn open_window(v: Linear<0, 100>) {
+	fn open_window() {
 		nodes::<T>(&whitelisted_caller());
-		let _ = v;
+		let key = T::CollectorId::generate_pair(None);
+		T::BenchmarkHelper::collect(key.as_ref());
 
 		#[block]
 		{
@@ -238,24 +296,28 @@ mod benchmarks {
 		assert!(Next::<T>::get().window > 1);
 	}
 
-	/// All nine reported, all nodes go out, a month is forgotten.
+	/// All nine reported, of `t` nodes that they go out, and `d` days are forgotten.
 	#[benchmark]
-	fn settle_page(v: Linear<9, 100>) {
+	fn settle_page(d: Linear<0, RING_DAYS>, t: Linear<0, PAGE_NODES>) {
 		nodes::<T>(&whitelisted_caller());
-		window::<T>(WINDOW, v.min(T::MaxCollectors::get()));
+		window::<T>(WINDOW, T::MaxCollectors::get());
 		let open = Windows::<T>::get(WINDOW).expect("just opened");
 		for collector in open.collectors(0) {
-			let counts = BoundedVec::truncate_from(vec![0; PAGE_NODES as usize]);
+			let counts = (0..PAGE_NODES).map(|node| u8::from(node >= t));
+			let counts = BoundedVec::truncate_from(counts.collect());
 			Reports::<T>::insert((WINDOW, 0, collector), counts);
 		}
-		page::<T>(config().day_of(WINDOW) - RING_DAYS);
+		page::<T>(config().day_of(WINDOW) - d, t);
 
 		#[block]
 		{
 			Pallet::<T>::settle_next(&config(), config().report_end(WINDOW));
 		}
 
-		assert!(Pallet::<T>::node_state(PAGE_NODES - 1).is_some_and(|node| node.out));
+		assert_eq!(
+			t == PAGE_NODES,
+			Pallet::<T>::node_state(PAGE_NODES - 1).is_some_and(|node| node.out)
+		);
 		assert_eq!(Reports::<T>::iter().count(), 0);
 	}
 

@@ -16,6 +16,7 @@ mod absence;
 mod benchmarking;
 mod endpoints;
 mod life;
+mod measured;
 mod offchain;
 mod read;
 mod report;
@@ -363,7 +364,8 @@ pub mod pallet {
 			_signature: CollectorSignature<T>,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			Self::do_post_page(report)
+			Self::do_post_page(report);
+			Ok(())
 		}
 
 		/// Shows that a node called silent is there.

@@ -68,6 +68,8 @@ impl frame_system::Config for Test {
 
 parameter_types! {
 	pub static Validators: Vec<u8> = Vec::new();
+	/// The key of one more validator.
+	pub static FurtherKey: Option<Vec<u8>> = None;
 	pub static PagesPerBlock: u32 = 2;
 	pub static RandomByte: u8 = 1;
 }
@@ -76,7 +78,9 @@ parameter_types! {
 pub struct Keys;
 impl frame_support::traits::Get<Vec<app::Public>> for Keys {
 	fn get() -> Vec<app::Public> {
-		Validators::get().into_iter().map(collector).collect()
+		let further = FurtherKey::get().map(|key| codec::Decode::decode(&mut &key[..]).unwrap());
+		let of_seeds = Validators::get().into_iter().map(collector);
+		of_seeds.chain(further).collect()
 	}
 }
 
@@ -410,6 +414,10 @@ impl crate::BenchmarkHelper for Helper {
 	fn register(node: NodeIndex, key: NodeKey, family: [u8; 32]) {
 		Nodes::register(node);
 		Nodes::change(node, |record| (record.key, record.family) = (key, family));
+	}
+
+	fn collect(key: &[u8]) {
+		FurtherKey::set(Some(key.to_vec()));
 	}
 }
 

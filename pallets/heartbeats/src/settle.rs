@@ -13,8 +13,17 @@ use hippius_primitives::{
 };
 use hippius_score::quorum;
 
-/// What a settled window changed for a node.
+/// What settling a page took, besides what every page takes.
 #[derive(Clone, Copy, Default)]
+pub(crate) struct Settled {
+	/// Days forgotten.
+	pub(crate) days: u32,
+	/// Nodes of which something had to be told.
+	pub(crate) told: u32,
+}
+
+/// What a settled window changed for a node.
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Change {
 	down: bool,
 	out: bool,
@@ -26,13 +35,13 @@ struct Change {
 }
 
 impl<T: Config> Pallet<T> {
-	/// Judges a page's nodes by the reports of a window, and removes these.
+	/// Judges a page's nodes by the reports of a window, and removes these; says what that took.
 	pub(crate) fn settle_page(
 		config: &HeartbeatConfig,
 		window: Window,
 		page: Page,
 		open: &OpenWindowOf<T>,
-	) {
+	) -> Settled {
 		// At most one report of each of the page's collectors was taken.
 		let reports: Vec<BeatCounts> = Reports::<T>::drain_prefix((window, page))
 			.map(|(_, counts)| counts)
@@ -41,17 +50,20 @@ impl<T: Config> Pallet<T> {
 		let live = T::Registry::live(page);
 		let mut state = Pages::<T>::get(page);
 		if state.is_none() && live == [0; 4] {
-			return;
+			return Settled::default();
 		}
 		let mut page_state = state.take().unwrap_or_else(|| PageState {
 			day: config.day_of(window),
 			nodes: BoundedVec::new(),
 		});
-		Self::roll(config, window, page, &mut page_state);
-		Self::follow_registry(&live, &mut page_state);
+		let days = Self::roll(config, window, page, &mut page_state);
+		let mut told = Self::follow_registry(&live, &mut page_state);
 		let settled = quorum::settle_page(&reports, collectors);
 		match &settled {
-			Some(counts) => Self::judge(config, window, page, &live, &mut page_state, counts),
+			Some(counts) => {
+				let judged = Self::judge(config, window, page, &live, &mut page_state, counts);
+				told = told.saturating_add(judged);
+			}
 			None if live != [0; 4] => Self::deposit_event(Event::NoQuorum {
 				window,
 				page,
@@ -61,17 +73,20 @@ impl<T: Config> Pallet<T> {
 			None => {}
 		}
 		Pages::<T>::insert(page, page_state);
+		Settled { days, told }
 	}
 
-	/// Forgets the days that fall out of the ring as the window's day begins.
-	fn roll(config: &HeartbeatConfig, window: Window, page: Page, state: &mut PageState) {
+	/// Forgets the days that fall out of the ring as the window's day begins; gives how many.
+	fn roll(config: &HeartbeatConfig, window: Window, page: Page, state: &mut PageState) -> u32 {
 		let day = config.day_of(window);
+		let mut forgotten = 0u32;
 		let passed = day.saturating_sub(state.day).min(RING_DAYS);
 		for back in 0..passed {
 			let slot = day.saturating_sub(back) % RING_DAYS;
 			let Some(row) = Days::<T>::take(page, slot) else {
 				continue;
 			};
+			forgotten = forgotten.saturating_add(1);
 			for (node, (seen, due)) in state.nodes.iter_mut().zip(row.beats) {
 				if let Some(node) = node {
 					node.seen = node.seen.saturating_sub(seen.into());
@@ -80,14 +95,17 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		state.day = state.day.max(day);
+		forgotten
 	}
 
-	/// Forgets nodes that have left. New ones are known from the window after this one on, as they
-	/// may have missed a part of it.
-	fn follow_registry(live: &[u64; 4], state: &mut PageState) {
+	/// Forgets nodes that have left; gives how many. New ones are known from the window after this one
+	/// on, as they may have missed a part of it.
+	fn follow_registry(live: &[u64; 4], state: &mut PageState) -> u32 {
+		let mut left = 0u32;
 		for (place, node) in state.nodes.iter_mut().enumerate() {
 			if !is_live(live, place) {
 				if let Some(gone) = node.take() {
+					left = left.saturating_add(1);
 					if gone.out {
 						bump::<T>();
 					}
@@ -97,9 +115,10 @@ impl<T: Config> Pallet<T> {
 				}
 			}
 		}
+		left
 	}
 
-	/// Counts the window for each node.
+	/// Counts the window for each node; gives of how many something had to be told.
 	fn judge(
 		config: &HeartbeatConfig,
 		window: Window,
@@ -107,7 +126,8 @@ impl<T: Config> Pallet<T> {
 		live: &[u64; 4],
 		state: &mut PageState,
 		counts: &[u8; PAGE_NODES as usize],
-	) {
+	) -> u32 {
+		let mut told = 0u32;
 		let slot = config.day_of(window) % RING_DAYS;
 		let mut row = Days::<T>::get(page, slot).unwrap_or_else(|| DayRow {
 			day: config.day_of(window),
@@ -130,13 +150,17 @@ impl<T: Config> Pallet<T> {
 				Some(node) => {
 					let change = count_window(config, window, node, day, *count);
 					let index = page * PAGE_NODES + place as NodeIndex;
-					Self::tell(index, node, change);
+					if change != Change::default() {
+						told = told.saturating_add(1);
+						Self::tell(index, node, change);
+					}
 				}
 				None if is_live(live, place) => *entry = Some(NodeState::default()),
 				None => {}
 			}
 		}
 		Days::<T>::insert(page, slot, row);
+		told
 	}
 
 	fn tell(index: NodeIndex, node: &NodeState, change: Change) {

@@ -1,8 +1,8 @@
 //! The course of windows: opened, reported, settled.
 
 use crate::{
-	Config, Cursor, Event, HeartbeatConfig, Next, OpenWindow, OpenWindowOf, Pallet, Rotation,
-	Settings, WeightInfo, Windows, MAX_OPEN,
+	settle::Settled, Config, Cursor, Event, HeartbeatConfig, Next, OpenWindow, OpenWindowOf,
+	Pallet, Rotation, Settings, WeightInfo, Windows, MAX_OPEN,
 };
 use codec::Encode;
 use frame_support::{
@@ -44,11 +44,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn open_window(config: &HeartbeatConfig, window: Window) -> Weight {
 		if Windows::<T>::iter_keys().count() >= MAX_OPEN as usize {
 			Self::deposit_event(Event::WindowSkipped { window });
-			return T::WeightInfo::open_window(0);
+			return T::WeightInfo::open_window();
 		}
 		let mut validators = T::Collectors::get();
 		validators.truncate(T::MaxCollectors::get() as usize);
-		let count = validators.len() as u32;
 		Self::keep_endpoints(&validators);
 		Windows::<T>::insert(
 			window,
@@ -58,7 +57,7 @@ impl<T: Config> Pallet<T> {
 				validators: BoundedVec::truncate_from(validators),
 			},
 		);
-		T::WeightInfo::open_window(count)
+		T::WeightInfo::open_window()
 	}
 
 	/// The seed of a rotation, drawn when its first window opens.
@@ -93,9 +92,10 @@ impl<T: Config> Pallet<T> {
 			return Some(T::WeightInfo::skip_window());
 		};
 		let pages = Self::pages();
-		if page < pages {
-			Self::settle_page(config, window, page, &open);
-		}
+		let settled = match page < pages {
+			true => Self::settle_page(config, window, page, &open),
+			false => Settled::default(),
+		};
 		let next = page.saturating_add(1);
 		if next < pages {
 			Next::<T>::put(Cursor { window, page: next });
@@ -106,7 +106,7 @@ impl<T: Config> Pallet<T> {
 				page: 0,
 			});
 		}
-		Some(T::WeightInfo::settle_page(open.validators.len() as u32))
+		Some(T::WeightInfo::settle_page(settled.days, settled.told))
 	}
 
 	/// How many pages have numbers that were given out.

@@ -39,8 +39,8 @@ impl BenchmarkHelper for () {
 
 /// Where benchmarks keep the nodes' key.
 const NODE_KEY: KeyTypeId = KeyTypeId(*b"hbpg");
-/// Nodes of the map: as many as it takes.
-const NODES: u32 = 2_048;
+/// Nodes of the map: as many as six zones take of families with one node.
+const NODES: u32 = 1_536;
 /// The newest epoch.
 const EPOCH: Epoch = 2;
 
@@ -69,7 +69,10 @@ fn network<T: Config>() -> ed25519::Public {
 	let key = sp_io::crypto::ed25519_generate(NODE_KEY, None);
 	T::BenchmarkHelper::network(NODES, NodeKey(key.0));
 	let genesis = T::Hash::decode(&mut &[7; 32][..]).expect("a hash has 32 bytes");
-	frame_system::BlockHash::<T>::insert(frame_system::pallet_prelude::BlockNumberFor::<T>::zero(), genesis);
+	frame_system::BlockHash::<T>::insert(
+		frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+		genesis,
+	);
 	key
 }
 
@@ -103,7 +106,11 @@ fn ledger(batch: &Batch) -> Mmr {
 fn receipts<T: Config>(key: &ed25519::Public, batch: &Batch, count: u32) -> Receipts {
 	let members = Pallet::<T>::do_mapping_at(EPOCH - 1, 0).expect("there is a map");
 	let genesis = Pallet::<T>::genesis().expect("it was just set");
-	let made = members.into_iter().flatten().take(count as usize).enumerate();
+	let made = members
+		.into_iter()
+		.flatten()
+		.take(count as usize)
+		.enumerate();
 	let made = made.map(|(at, node)| {
 		let mut held = full(batch.stripes);
 		held[at] ^= 1;
@@ -140,7 +147,10 @@ fn report<T: Config>(count: u32) -> (NodeIndex, CleanGroups, [u8; 64]) {
 	let member = |pg: &Pg| {
 		crate::placement::slots_by(&placement, *pg).is_ok_and(|up| up.contains(&Some(node)))
 	};
-	let groups: Vec<_> = (0..crate::totals::MAX_GROUPS).filter(member).take(count as usize).collect();
+	let groups: Vec<_> = (0..crate::totals::MAX_GROUPS)
+		.filter(member)
+		.take(count as usize)
+		.collect();
 	assert_eq!(groups.len() as u32, count, "the node is in enough groups");
 	for pg in &groups {
 		Pallet::<T>::put_ledger(*pg, peaks.clone());
@@ -210,14 +220,22 @@ mod benchmarks {
 		let indices: Vec<u32> = (first..MAX_RECEIPT_STRIPES).collect();
 		let genesis = Pallet::<T>::genesis().expect("it was just set");
 		let payload = hippius_primitives::ledger::release_payload(&genesis, 0, 15, &indices);
-		let signature = sp_io::crypto::ed25519_sign(NODE_KEY, &owner, &payload)
-			.expect("the key was just made");
+		let signature =
+			sp_io::crypto::ed25519_sign(NODE_KEY, &owner, &payload).expect("the key was just made");
 		let permission = Permission::Signature(MultiSignature::Ed25519(signature));
 		let path = BatchPath::truncate_from(mmr.prove(15).expect("the batch is there"));
 		let by: T::AccountId = whitelisted_caller();
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(by), 0, 15, batch, path, proofs, permission);
+		_(
+			RawOrigin::Signed(by),
+			0,
+			15,
+			batch,
+			path,
+			proofs,
+			permission,
+		);
 
 		assert!(matches!(
 			ReleasedStripes::<T>::get(0, 15),

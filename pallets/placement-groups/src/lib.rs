@@ -21,6 +21,7 @@ mod benchmarking;
 mod clean;
 mod lagged;
 pub mod ledger;
+mod measured;
 pub mod oracle;
 mod placement;
 mod read;

@@ -14,6 +14,7 @@ pub use weights::WeightInfo;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod eras;
+mod measured;
 mod read;
 mod sweep;
 #[cfg(any(feature = "std", feature = "try-runtime"))]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 pub mod beats;
+pub mod blob;
 pub mod nodes;
 pub mod stored;
 
@@ -86,33 +87,47 @@ impl Chain {
 
 	/// Opens a block: its header, hooks and timestamp.
 	pub fn open(&mut self) {
-		self.number += 1;
-		self.slot += 1;
+		let header = self.next();
+		Executive::initialize_block(&header);
+		let timestamp = self.after().timestamp();
+		Executive::apply_extrinsic(timestamp).unwrap().unwrap();
+	}
+
+	/// The next block's header, as its author begins it.
+	pub fn next(&self) -> Header {
+		let slot = self.slot + 1;
 		let authorities = Babe::authorities().len() as u64;
 		let author = (0..authorities)
-			.map(|offset| ((self.slot + offset) % authorities) as u32)
+			.map(|offset| ((slot + offset) % authorities) as u32)
 			.find(|author| !Session::disabled_validators().contains(author))
 			.unwrap();
 		let claim = PreDigest::SecondaryPlain(SecondaryPlainPreDigest {
 			authority_index: author,
-			slot: self.slot.into(),
+			slot: slot.into(),
 		});
 		let digest = Digest {
 			logs: vec![DigestItem::PreRuntime(BABE_ENGINE_ID, claim.encode())],
 		};
-		Executive::initialize_block(&Header::new(
-			self.number,
+		Header::new(
+			self.number + 1,
 			Default::default(),
 			Default::default(),
 			self.parent,
 			digest,
-		));
+		)
+	}
+
+	/// The chain as it is when the next block is open.
+	pub fn after(&mut self) -> &Self {
+		self.number += 1;
+		self.slot += 1;
+		self
+	}
+
+	/// What sets the time of the block that is open.
+	pub fn timestamp(&self) -> UncheckedExtrinsic {
 		let now = self.slot * units::SLOT_MILLIS;
-		Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(
-			pallet_timestamp::Call::set { now },
-		)))
-		.unwrap()
-		.unwrap();
+		UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(pallet_timestamp::Call::set { now }))
 	}
 
 	/// Closes the block.
