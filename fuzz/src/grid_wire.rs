@@ -81,6 +81,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		root: [4; 32],
 		bytes: 64,
 		stripes: 1,
+		owners: [5; 32],
 	};
 	let punch = Box::new(Punch {
 		nonce: [1; 32],

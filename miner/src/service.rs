@@ -12,9 +12,12 @@ use arion_grid::{
 	BoxFuture, Extract, Identity, Listing, PutAck, ServiceError, ShardService, Status,
 };
 use arion_shard_store::{Holding, PutOutcome, StoreError, StoreSet, Tag};
-use arion_storage_proof::{Batch, Blake2, ProofError, StripeEntry, SumTree};
+use arion_storage_proof::{
+	stripes::owner_shares, Batch, Blake2, ProofError, StripeEntry, SumTree,
+};
 use bytes::Bytes;
 use hippius_primitives::{
+	ledger::owners_hash,
 	permit::{Change, SignedChange, SignedPermit},
 	receipt::{BatchRef, Receipt, ReceiptBody},
 	NodeKey, Pg, ShardId, ShardMeta, StripeId,
@@ -230,6 +233,12 @@ fn held_of(
 	if (made.root, made.bytes, made.stripes) != (batch.root, batch.bytes, batch.stripes) {
 		return Err(ServiceError::bad_request(
 			"the entries are not those of the batch",
+		));
+	}
+	let shares = owner_shares(tree.entries()).map_err(bad)?;
+	if owners_hash(&shares) != batch.owners {
+		return Err(ServiceError::bad_request(
+			"what the owners have is not what the entries add up to",
 		));
 	}
 	let mut bits = vec![0u8; tree.entries().len().div_ceil(8)];

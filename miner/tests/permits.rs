@@ -11,10 +11,11 @@ use arion_miner::{
 	epochs::Epochs,
 	permits::{Issuers, Permits},
 };
-use arion_storage_proof::{Blake2, ShardLen, StripeEntry, SumTree};
+use arion_storage_proof::{stripes::owner_shares, Blake2, ShardLen, StripeEntry, SumTree};
 use codec::Encode;
 use common::{give_map, made, now, permit, shard, shard_of, store, update, GENESIS, OWN};
 use hippius_primitives::{
+	ledger::owners_hash,
 	permit::{Change, ChangePermit, SignedChange, SignedPermit, StorePermit, MAX_CLOCK_SKEW},
 	receipt::{verify_receipt, BatchRef, ReceiptError},
 	NodeKey, StripeId,
@@ -341,6 +342,7 @@ async fn receipts_say_what_is_held_at_its_length() {
 			root: made.root,
 			bytes: made.bytes,
 			stripes: made.stripes,
+			owners: owners_hash(&owner_shares(entries).unwrap()),
 		}
 	};
 	let asked = batch(&entries);
@@ -359,6 +361,7 @@ async fn receipts_say_what_is_held_at_its_length() {
 			Status::BadRequest,
 		),
 		(|b| b.bytes += 64, Status::BadRequest),
+		(|b| b.owners[3] ^= 1, Status::BadRequest),
 		(|b| b.pg ^= 1, Status::BadRequest),
 		(|b| b.genesis = [1; 32], Status::Refused),
 		(|b| b.epoch = 9, Status::UnknownEpoch),

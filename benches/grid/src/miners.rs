@@ -108,6 +108,7 @@ impl Miners {
 			addresses: vec![miner.listen],
 			relays: Vec::new(),
 			next_key: None,
+			jailed: false,
 		};
 		self.miners.iter().enumerate().map(node).collect()
 	}

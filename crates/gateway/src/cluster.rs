@@ -8,7 +8,8 @@ use arion_crush::{
 use arion_grid::Reach;
 use futures_util::future::BoxFuture;
 use hippius_primitives::{
-	registration::NodeRecord, Epoch, NodeIndex, NodeKey, Pg, RelayAddress, StripeId, TOTAL_SHARDS,
+	registration::{NodeRecord, NodeStatus},
+	Epoch, NodeIndex, NodeKey, Pg, RelayAddress, StripeId, TOTAL_SHARDS,
 };
 use std::{
 	collections::{BTreeMap, HashMap},
@@ -76,6 +77,8 @@ pub struct Node {
 	pub addresses: Vec<SocketAddr>,
 	/// The relays it can be reached through.
 	pub relays: Vec<RelayAddress>,
+	/// Whether it missed so many audits that it gets no new data.
+	pub jailed: bool,
 }
 
 impl Node {
@@ -102,6 +105,7 @@ impl From<&NodeRecord> for Node {
 			next_key: record.next_key,
 			addresses: direct,
 			relays,
+			jailed: record.status == NodeStatus::Jailed,
 		}
 	}
 }

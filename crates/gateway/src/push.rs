@@ -30,6 +30,18 @@ const PERMIT_LIFE: Duration = Duration::from_secs(300);
 /// Reasons kept for an error message.
 const MOST_FAILURES: usize = 3;
 
+/// The nodes that get their shards. Jailed ones get no new data, as long as there are enough others for a
+/// write to count; those who are let out fill their slots as others do that missed a push.
+fn spare_jailed(mut nodes: Vec<Option<Node>>) -> Vec<Option<Node>> {
+	let free = nodes.iter().flatten().filter(|node| !node.jailed).count();
+	if free >= WRITE_QUORUM {
+		for node in &mut nodes {
+			node.take_if(|node| node.jailed);
+		}
+	}
+	nodes
+}
+
 /// Pushes shards.
 pub(crate) struct Pusher {
 	cluster: Arc<dyn ClusterSource>,
@@ -156,14 +168,17 @@ impl Pusher {
 			again: Vec::new(),
 			failures: Vec::new(),
 		};
+		let nodes = slots
+			.into_iter()
+			.map(|index| index.and_then(|index| self.cluster.node(index)));
+		let nodes = spare_jailed(nodes.collect());
 		let mut parcels = Vec::new();
 		// Shards of one allocation share its permits, which are free when its memory is.
 		let mut share = None;
-		for ((slot, bytes), index) in (0u8..).zip(stripe.shards).zip(slots) {
+		for ((slot, bytes), node) in (0u8..).zip(stripe.shards).zip(nodes) {
 			if usize::from(slot) % SHARDS_PER_ALLOCATION == 0 {
 				share = memory.split(SHARDS_PER_ALLOCATION).map(Arc::new);
 			}
-			let node = index.and_then(|index| self.cluster.node(index));
 			if let (Some(node), Some(meta), Some(memory)) =
 				(node, reference.meta(slot), share.clone())
 			{
@@ -293,5 +308,32 @@ fn too_slow(node: &Node, after: Duration) -> GridError {
 		address,
 		what: "store a shard",
 		after,
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn the_jailed_get_no_new_data_while_enough_others_do() {
+		let node = |index, jailed| {
+			Some(Node {
+				index,
+				key: NodeKey([1; 32]),
+				next_key: None,
+				addresses: Vec::new(),
+				relays: Vec::new(),
+				jailed,
+			})
+		};
+		let group =
+			|jailed| -> Vec<_> { (0..30).map(|index| node(index, index < jailed)).collect() };
+		assert_eq!(spare_jailed(group(0)), group(0));
+		let spared = spare_jailed(group(10));
+		assert!(spared[..10].iter().all(Option::is_none));
+		assert_eq!(spared[10..], group(10)[10..]);
+		// With them or not at all.
+		assert_eq!(spare_jailed(group(11)), group(11));
 	}
 }

@@ -4,9 +4,10 @@ use crate::{
 	cluster::{ClusterError, ClusterSource, Node},
 	peers::Peers,
 };
-use arion_storage_proof::{Blake2, ProofError, StripeEntry, SumTree};
+use arion_storage_proof::{stripes::owner_shares, Blake2, ProofError, StripeEntry, SumTree};
 use futures_util::{stream, StreamExt};
 use hippius_primitives::{
+	ledger::{owners_hash, OwnerShare},
 	receipt::{verify_receipt, BatchRef, Receipt, MAX_RECEIPT_STRIPES},
 	Epoch, NodeIndex, Pg,
 };
@@ -51,6 +52,17 @@ impl Receipts {
 	}
 }
 
+/// What each owner has of these entries, by ascending owner.
+///
+/// # Errors
+/// [`ReceiptsError::Batch`] if an entry's length is none, or they add up to too much.
+pub fn shares_of(entries: &[StripeEntry]) -> Result<Vec<OwnerShare>, ReceiptsError> {
+	owner_shares(entries).map_err(|cause| ReceiptsError::Batch {
+		stripes: entries.len(),
+		cause,
+	})
+}
+
 /// The batch that these entries of placement group `pg` make, in their order.
 pub fn batch_of(
 	genesis: [u8; 32],
@@ -75,6 +87,7 @@ pub fn batch_of(
 		root: made.root,
 		bytes: made.bytes,
 		stripes: made.stripes,
+		owners: owners_hash(&shares_of(entries)?),
 	})
 }
 

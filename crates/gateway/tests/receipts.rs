@@ -249,6 +249,7 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 			root: append.batch.root,
 			bytes: append.batch.bytes,
 			stripes: append.batch.stripes,
+			owners: hippius_primitives::ledger::owners_hash(&append.owners),
 		};
 		for receipt in &append.receipts {
 			let node = nodes

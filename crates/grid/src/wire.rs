@@ -491,6 +491,7 @@ mod tests {
 			root: [4; 32],
 			bytes: 64,
 			stripes,
+			owners: [5; 32],
 		}
 	}
 

@@ -39,6 +39,11 @@ pub struct OwnerShare {
 	pub bytes: u64,
 }
 
+/// The digest of what each owner has of a batch, by ascending owner: blake3 of the SCALE encoding.
+pub fn owners_hash(shares: &[OwnerShare]) -> [u8; 32] {
+	*blake3::hash(&shares.encode()).as_bytes()
+}
+
 /// Which stripes of a batch a receipt is for.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Held {
@@ -160,6 +165,7 @@ mod tests {
 					root: [4; 32],
 					bytes: 640,
 					stripes: 10,
+					owners: [8; 32],
 				},
 				held,
 				node: 5,
@@ -177,6 +183,23 @@ mod tests {
 			assert_eq!(compact.body(&receipt.body.batch), receipt.body);
 		}
 		assert!(CompactReceipt::new(&receipt(vec![0xff, 0b11])).encoded_size() < 75);
+	}
+
+	#[test]
+	fn owners_hashes_tell_shares_apart() {
+		let share = |owner, bytes| OwnerShare {
+			owner: [owner; 32],
+			bytes,
+		};
+		let one = owners_hash(&[share(1, 64), share(2, 128)]);
+		for other in [
+			&[share(1, 128), share(2, 64)][..],
+			&[share(1, 64), share(3, 128)],
+			&[share(1, 192)],
+			&[],
+		] {
+			assert_ne!(owners_hash(other), one);
+		}
 	}
 
 	#[test]

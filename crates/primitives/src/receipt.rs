@@ -26,6 +26,9 @@ pub struct BatchRef {
 	pub bytes: u64,
 	/// Stripes of the batch, at most [`MAX_RECEIPT_STRIPES`].
 	pub stripes: u32,
+	/// What each owner has of it, by [`owners_hash`](crate::ledger::owners_hash). The chain sees the sums
+	/// only; whoever signs has the entries and vouches that they add up to these.
+	pub owners: [u8; 32],
 }
 
 /// What a node says of a batch.
@@ -151,6 +154,7 @@ mod tests {
 					root: [4; 32],
 					bytes: 640,
 					stripes: 10,
+					owners: [8; 32],
 				},
 				held: vec![0b1000_0001, 0b10],
 				node: 5,
@@ -181,6 +185,7 @@ mod tests {
 			|b| b.root[0] ^= 1,
 			|b| b.bytes += 64,
 			|b| b.stripes += 1,
+			|b| b.owners[31] ^= 1,
 		] {
 			let mut other = batch;
 			edit(&mut other);

@@ -20,7 +20,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
-use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use hippius_primitives::ShardId;
 use scale_info::TypeInfo;
 
@@ -133,14 +133,7 @@ impl AuditProof {
 	/// # Errors
 	/// [`ProofError::TooLong`], [`ProofError::Malformed`].
 	pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
-		let max = Self::max_encoded_len();
-		if bytes.len() > max {
-			return Err(ProofError::TooLong {
-				given: bytes.len(),
-				max,
-			});
-		}
-		Self::decode_all(&mut &bytes[..]).map_err(|_| ProofError::Malformed)
+		crate::error::decode_bounded(bytes)
 	}
 
 	/// Checks the answer against the ledger's peaks: the chunk is the one that covers byte

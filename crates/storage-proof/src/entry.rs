@@ -9,7 +9,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use bounded_collections::{BoundedVec, ConstU32};
-use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 /// A stripe's place in a ledger.
@@ -72,14 +72,7 @@ impl EntryProof {
 	/// # Errors
 	/// [`ProofError::TooLong`], [`ProofError::Malformed`].
 	pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
-		let max = Self::max_encoded_len();
-		if bytes.len() > max {
-			return Err(ProofError::TooLong {
-				given: bytes.len(),
-				max,
-			});
-		}
-		Self::decode_all(&mut &bytes[..]).map_err(|_| ProofError::Malformed)
+		crate::error::decode_bounded(bytes)
 	}
 
 	/// Checks that the ledger has this stripe at byte `offset`; gives the byte the stripe begins at.

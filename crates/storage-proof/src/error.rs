@@ -1,5 +1,6 @@
 //! What can be wrong with a proof.
 
+use codec::{DecodeAll, MaxEncodedLen};
 use core::fmt;
 
 /// Why a proof cannot be made or does not hold.
@@ -150,3 +151,16 @@ impl fmt::Display for ProofError {
 }
 
 impl core::error::Error for ProofError {}
+
+/// Reads a value from bytes of unknown origin; they must be one value and nothing else, and no longer than
+/// the longest there is.
+pub(crate) fn decode_bounded<T: DecodeAll + MaxEncodedLen>(bytes: &[u8]) -> Result<T, ProofError> {
+	let max = T::max_encoded_len();
+	if bytes.len() > max {
+		return Err(ProofError::TooLong {
+			given: bytes.len(),
+			max,
+		});
+	}
+	T::decode_all(&mut &bytes[..]).map_err(|_| ProofError::Malformed)
+}

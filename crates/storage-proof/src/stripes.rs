@@ -5,9 +5,9 @@ use crate::{
 	sum::{fill, join, Sibling, SumNode, Tag, SUM_UNIT},
 	Batch, ProofError, SumHasher,
 };
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use hippius_primitives::{coding::SHARD_LEN, StripeId};
+use hippius_primitives::{coding::SHARD_LEN, ledger::OwnerShare, StripeId};
 use scale_info::TypeInfo;
 
 /// Most stripes of one batch, 640 GiB of data; so a path has at most [`MAX_STRIPE_DEPTH`] steps.
@@ -211,6 +211,24 @@ impl SumTree {
 			})
 			.collect()
 	}
+}
+
+/// What each owner has of these entries, by ascending owner: the bytes one slot holds for it.
+///
+/// # Errors
+/// [`ProofError`] for a bad length, and if an owner's bytes do not fit 64 bits.
+pub fn owner_shares(entries: &[StripeEntry]) -> Result<Vec<OwnerShare>, ProofError> {
+	let mut sums = BTreeMap::<[u8; 32], u64>::new();
+	for entry in entries {
+		let sum = sums.entry(entry.owner).or_default();
+		*sum = sum
+			.checked_add(entry.shard_len.bytes()?)
+			.ok_or(ProofError::SumOverflow)?;
+	}
+	let shares = sums.into_iter();
+	Ok(shares
+		.map(|(owner, bytes)| OwnerShare { owner, bytes })
+		.collect())
 }
 
 /// Checks that `entry` is entry `index` of `batch`; gives the byte of the batch it begins at.

@@ -27,6 +27,7 @@ fn reference(pg: Pg, tree: &SumTree) -> BatchRef {
 		root,
 		bytes,
 		stripes,
+		owners: [8; 32],
 	}
 }
 

@@ -16,7 +16,7 @@ use frame_support::{
 use frame_system::pallet_prelude::BlockNumberFor;
 use hippius_primitives::{
 	coding::{SHARD_ALIGN, SHARD_LEN, WRITE_QUORUM},
-	ledger::Held,
+	ledger::{owners_hash, Held},
 	receipt::{BatchRef, ReceiptBody, MAX_RECEIPT_STRIPES},
 	traits::{ClusterMaps, NodeRegistry},
 	Epoch, NodeIndex, NodeKey, Pg,
@@ -45,6 +45,7 @@ impl<T: Config> Pallet<T> {
 			root: batch.root,
 			bytes: batch.bytes,
 			stripes: batch.stripes,
+			owners: owners_hash(&owners),
 		};
 		let bodies = Self::check_receipts(&reference, &receipts)?;
 		Self::check_quorum(&batch, &bodies)?;

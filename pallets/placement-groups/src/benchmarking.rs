@@ -16,8 +16,8 @@ use frame_system::RawOrigin;
 use hippius_primitives::{
 	coding::SHARD_LEN,
 	ledger::{
-		full, CleanReport, CompactReceipt, OwnerShare, MAX_BATCH_OWNERS, MAX_CLEAN_GROUPS,
-		MAX_RELEASE_STRIPES,
+		full, owners_hash, CleanReport, CompactReceipt, OwnerShare, MAX_BATCH_OWNERS,
+		MAX_CLEAN_GROUPS, MAX_RELEASE_STRIPES,
 	},
 	receipt::{BatchRef, Receipt, ReceiptBody, MAX_RECEIPT_STRIPES},
 	traits::ClusterMaps,
@@ -103,7 +103,12 @@ fn ledger(batch: &Batch) -> Mmr {
 }
 
 /// Receipts of `count` members by the map of epoch 1 that is no longer the newest; each lacks a stripe.
-fn receipts<T: Config>(key: &ed25519::Public, batch: &Batch, count: u32) -> Receipts {
+fn receipts<T: Config>(
+	key: &ed25519::Public,
+	batch: &Batch,
+	owners: &Owners,
+	count: u32,
+) -> Receipts {
 	let members = Pallet::<T>::do_mapping_at(EPOCH - 1, 0).expect("there is a map");
 	let genesis = Pallet::<T>::genesis().expect("it was just set");
 	let made = members
@@ -122,6 +127,7 @@ fn receipts<T: Config>(key: &ed25519::Public, batch: &Batch, count: u32) -> Rece
 				root: batch.root,
 				bytes: batch.bytes,
 				stripes: batch.stripes,
+				owners: owners_hash(owners),
 			},
 			held,
 			node,
@@ -183,7 +189,7 @@ mod benchmarks {
 			bytes: batch.bytes / u64::from(MAX_BATCH_OWNERS),
 		});
 		let owners = Owners::truncate_from(shares.collect());
-		let receipts = receipts::<T>(&key, &batch, r);
+		let receipts = receipts::<T>(&key, &batch, &owners, r);
 		let by: T::AccountId = whitelisted_caller();
 
 		#[extrinsic_call]

@@ -12,7 +12,7 @@ use frame_support::storage::with_transaction_unchecked;
 use hippius_primitives::{
 	audit::AskedOf,
 	id::shard_id,
-	ledger::{full, CompactReceipt, OwnerShare},
+	ledger::{full, owners_hash, CompactReceipt, OwnerShare},
 	receipt::{BatchRef, Receipt, ReceiptBody},
 	tree::stripe_id,
 	Epoch, NodeIndex, Pg, ShardId, TOTAL_SHARDS,
@@ -73,15 +73,11 @@ impl Stored {
 			.map(|node| receipt(self.reference(epoch), node, node))
 			.collect();
 		edit(&mut receipts);
-		let owners = vec![OwnerShare {
-			owner: [1; 32],
-			bytes: batch.bytes,
-		}];
 		let call = pallet_placement_groups::Call::append {
 			pg: PG,
 			epoch,
 			batch,
-			owners: owners.try_into().unwrap(),
+			owners: self.owners().try_into().unwrap(),
 			receipts: receipts.try_into().unwrap(),
 		};
 		signed(&pair("Bob"), call)
@@ -97,7 +93,16 @@ impl Stored {
 			root: batch.root,
 			bytes: batch.bytes,
 			stripes: batch.stripes,
+			owners: owners_hash(&self.owners()),
 		}
+	}
+
+	/// What the owner has of the batch.
+	pub fn owners(&self) -> Vec<OwnerShare> {
+		vec![OwnerShare {
+			owner: [1; 32],
+			bytes: self.tree.batch().bytes,
+		}]
 	}
 
 	pub fn prove(&self, slot: u8, offset: u64) -> AuditProof {
@@ -151,10 +156,19 @@ pub fn answer_by(
 	asked: &AskedOf,
 	proofs: &[AuditProof],
 ) -> Answer {
-	let shown: Vec<_> = proofs
+	let shown = proofs
 		.iter()
-		.map(|proof| Shown::Bytes(proof.encode().try_into().unwrap()))
-		.collect();
+		.map(|proof| Shown::Bytes(proof.encode().try_into().unwrap()));
+	answer_showing(node, signer, asked, shown.collect())
+}
+
+/// An answer that shows this, whatever it is.
+pub fn answer_showing(
+	node: NodeIndex,
+	signer: NodeIndex,
+	asked: &AskedOf,
+	shown: Vec<Shown>,
+) -> Answer {
 	let item = Item {
 		ask: asked.ask,
 		shown: shown.try_into().unwrap(),
@@ -165,9 +179,14 @@ pub fn answer_by(
 		items: vec![item].try_into().unwrap(),
 		signature: [0; 64],
 	};
+	sign(&mut answer, signer, asked);
+	answer
+}
+
+/// Signs an answer anew.
+pub fn sign(answer: &mut Answer, signer: NodeIndex, asked: &AskedOf) {
 	let payload = answer.payload(&System::block_hash(0).0, &[asked.seed]);
 	answer.signature = node_key(signer).sign(&payload).to_bytes();
-	answer
 }
 
 pub fn extrinsic(answer: Answer) -> UncheckedExtrinsic {

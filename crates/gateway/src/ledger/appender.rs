@@ -10,19 +10,15 @@ use crate::{
 	config::LedgerConfig,
 	metrics::Metrics,
 	peers::Peers,
-	receipts::{batch_of, collect_receipts, Receipts, ReceiptsError},
+	receipts::{batch_of, collect_receipts, shares_of, Receipts, ReceiptsError},
 	Gateway,
 };
 use arion_storage_proof::{Batch, StripeEntry};
 use futures_util::{stream, StreamExt};
 use hippius_chain_client::Append;
-use hippius_primitives::{
-	coding::WRITE_QUORUM,
-	ledger::{CompactReceipt, OwnerShare},
-	Epoch,
-};
+use hippius_primitives::{coding::WRITE_QUORUM, ledger::CompactReceipt, Epoch};
 use std::{
-	collections::{BTreeMap, HashMap},
+	collections::HashMap,
 	sync::Arc,
 	time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -231,7 +227,7 @@ impl Appender {
 				bytes: batch.bytes,
 				stripes: batch.stripes,
 			},
-			owners: owners(&sealed.entries),
+			owners: shares_of(&sealed.entries)?,
 			receipts: gathered
 				.receipts
 				.iter()
@@ -339,19 +335,5 @@ pub(super) fn lacking(gathered: &Receipts) -> Vec<usize> {
 			held.count() < WRITE_QUORUM
 		})
 		.map(|stripe| stripe as usize)
-		.collect()
-}
-
-/// What each owner has.
-pub(super) fn owners(entries: &[StripeEntry]) -> Vec<OwnerShare> {
-	let mut sums = BTreeMap::<[u8; 32], u64>::new();
-	for entry in entries {
-		// A bad length was refused when the batch was made.
-		let bytes = entry.shard_len.bytes().unwrap_or(0);
-		let sum = sums.entry(entry.owner).or_default();
-		*sum = sum.saturating_add(bytes);
-	}
-	sums.into_iter()
-		.map(|(owner, bytes)| OwnerShare { owner, bytes })
 		.collect()
 }

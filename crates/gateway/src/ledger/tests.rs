@@ -1,11 +1,14 @@
 //! What the appender decides; with real miners it is tested in `tests/receipts.rs`.
 #![allow(clippy::unwrap_used)]
 
-use super::{
-	appender::{lacking, owners},
-	AppendError, Appender, LedgerChain, SealPolicy,
+use super::{appender::lacking, AppendError, Appender, LedgerChain, SealPolicy};
+use crate::{
+	catalog::Catalog,
+	cluster::Cluster,
+	config::Config,
+	receipts::{shares_of, Receipts},
+	Gateway,
 };
-use crate::{catalog::Catalog, cluster::Cluster, config::Config, receipts::Receipts, Gateway};
 use arion_crush::cluster::{ClusterMap, FailureDomain, PlacementRule, ZoneBucket};
 use arion_grid::{Grid, GridConfig, Identity};
 use arion_storage_proof::{ShardLen, StripeEntry};
@@ -152,6 +155,7 @@ fn what_too_few_hold_is_found() {
 		root: [1; 32],
 		bytes: 640,
 		stripes: 10,
+		owners: [2; 32],
 	};
 	// Slots from 19 on lack stripe 3, those from 20 on stripe 9.
 	let receipts = (0u8..30).map(|slot| {
@@ -185,5 +189,8 @@ fn owners_are_ascending_and_add_up() {
 		owner: [owner; 32],
 		bytes,
 	};
-	assert_eq!(owners(&entries), [share(3, 128), share(7, 64 + (1 << 20))]);
+	assert_eq!(
+		shares_of(&entries).unwrap(),
+		[share(3, 128), share(7, 64 + (1 << 20))]
+	);
 }

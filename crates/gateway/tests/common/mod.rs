@@ -314,6 +314,7 @@ impl Miner {
 			addresses: vec![grid.local_addr()],
 			relays: Vec::new(),
 			next_key: None,
+			jailed: false,
 		};
 		Self {
 			grid: Some(grid),

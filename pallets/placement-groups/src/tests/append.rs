@@ -177,6 +177,7 @@ fn bad_receipts_have_their_own_errors() {
 			|batch| batch.genesis[0] ^= 1,
 			|batch| batch.bytes += 64,
 			|batch| batch.stripes += 1,
+			|batch| batch.owners[7] ^= 1,
 		] {
 			let hidden = with_receipt(|receipt| *receipt = of(edit));
 			assert!(
@@ -258,6 +259,13 @@ fn shares_and_sizes_must_fit() {
 		assert_noop!(with(|s| s[0].bytes = 0), Error::<Test>::OwnerBytes);
 		let huge = |s: &mut Vec<OwnerShare>| s.iter_mut().for_each(|s| s.bytes = 1 << 63);
 		assert_noop!(with(huge), Error::<Test>::SumOverflow);
+		// Sums that fit, but are not those that the members saw in the entries.
+		let shifted = |s: &mut Vec<OwnerShare>| {
+			s[0].bytes -= 64;
+			s[1].bytes += 64;
+		};
+		assert_noop!(with(shifted), Error::<Test>::BadSignature);
+		assert_noop!(with(|s| s[1].owner[9] ^= 1), Error::<Test>::BadSignature);
 		for stripes in [0, 1025, u32::MAX] {
 			let mut bad = batch;
 			bad.stripes = stripes;

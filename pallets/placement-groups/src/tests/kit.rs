@@ -4,19 +4,26 @@ use crate::{
 	ledger::{Owners, Receipts, StripeProof, StripeProofs},
 	mock::*,
 };
-use arion_storage_proof::{Batch, Blake2, Mmr, ShardLen, StripeEntry, SumTree};
+use arion_storage_proof::{
+	stripes::owner_shares, Batch, Blake2, Mmr, ShardLen, StripeEntry, SumTree,
+};
 use ed25519_dalek::Signer;
 use frame_support::pallet_prelude::DispatchResult;
 use hippius_primitives::{
-	ledger::{full, CompactReceipt, OwnerShare},
+	ledger::{full, owners_hash, CompactReceipt},
 	receipt::{BatchRef, Receipt, ReceiptBody},
 	Epoch, NodeIndex, Pg, StripeId,
 };
 use sp_runtime::AccountId32;
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 pub(crate) fn gateway() -> AccountId32 {
 	AccountId32::new([9; 32])
+}
+
+thread_local! {
+	/// What the owners have of each batch that [`tree`] made.
+	static OWNERS: RefCell<BTreeMap<[u8; 32], [u8; 32]>> = RefCell::default();
 }
 
 /// `stripes` stripes of differing lengths, of owners 1 and, in every third place, 2.
@@ -30,18 +37,14 @@ pub(crate) fn tree(seed: u8, stripes: u32) -> SumTree {
 			shard_len: ShardLen::new(64 * (1 + u64::from(at % 5))).unwrap(),
 		}
 	};
-	SumTree::build::<Blake2>((0..stripes).map(entry).collect()).unwrap()
+	let tree = SumTree::build::<Blake2>((0..stripes).map(entry).collect()).unwrap();
+	let hash = owners_hash(&owners(&tree));
+	OWNERS.with_borrow_mut(|known| known.insert(tree.batch().root, hash));
+	tree
 }
 
 pub(crate) fn owners(tree: &SumTree) -> Owners {
-	let mut sums = BTreeMap::<[u8; 32], u64>::new();
-	for entry in tree.entries() {
-		*sums.entry(entry.owner).or_default() += entry.shard_len.bytes().unwrap();
-	}
-	let shares = sums
-		.into_iter()
-		.map(|(owner, bytes)| OwnerShare { owner, bytes });
-	shares.collect::<Vec<_>>().try_into().unwrap()
+	owner_shares(tree.entries()).unwrap().try_into().unwrap()
 }
 
 pub(crate) fn reference(pg: Pg, epoch: Epoch, batch: &Batch) -> BatchRef {
@@ -52,6 +55,7 @@ pub(crate) fn reference(pg: Pg, epoch: Epoch, batch: &Batch) -> BatchRef {
 		root: batch.root,
 		bytes: batch.bytes,
 		stripes: batch.stripes,
+		owners: OWNERS.with_borrow(|known| known.get(&batch.root).copied().unwrap_or_default()),
 	}
 }
 

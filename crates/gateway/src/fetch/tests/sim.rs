@@ -321,6 +321,7 @@ fn node(index: NodeIndex) -> Node {
 		addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
 		relays: Vec::new(),
 		next_key: None,
+		jailed: false,
 	}
 }
 
