@@ -49,6 +49,10 @@ impl fmt::Display for Failure {
 			Self::Deadline => write!(f, "gave no answer in time"),
 			Self::Status(401) => write!(f, "refused the token (401); see --arion-daemon"),
 			Self::Status(404) => write!(f, "does not know the request (404); is it too old?"),
+			Self::Status(409) => write!(
+				f,
+				"refused (409): it has no map yet, or is bound to another chain"
+			),
 			Self::Status(code) => write!(f, "answered with status {code}"),
 			Self::TooLong { most } => write!(f, "sent more than {most} bytes"),
 			Self::Malformed => write!(f, "sent an answer that cannot be decoded"),

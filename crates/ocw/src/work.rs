@@ -81,7 +81,7 @@ pub trait WorkChain {
 	fn genesis() -> Option<[u8; 32]>;
 	/// The block's number.
 	fn best() -> u32;
-	/// The epoch of the current map.
+	/// The epoch of the current map, 0 before the first.
 	fn epoch() -> Epoch;
 	/// What a node is asked and has not answered.
 	fn asked_of(node: NodeIndex) -> Vec<AskedOf>;
@@ -164,6 +164,10 @@ pub fn run<C: WorkChain>() {
 		return;
 	}
 	let Some(genesis) = C::genesis() else { return };
+	// Without a map there is nothing to hold, and no daemon knows its node.
+	if C::epoch() == 0 {
+		return;
+	}
 	let mut lock = StorageLock::<Time>::with_deadline(LOCK_KEY, Duration::from_millis(LOCK_MILLIS));
 	let Ok(_guard) = lock.try_lock() else {
 		log::debug!(target: LOG_TARGET, "another run is under way");

@@ -10,30 +10,27 @@ use crate::{
 	Call, Config, Endpoints, HeartbeatConfig, OpenWindowOf, Pallet, Reports, Settings, Windows,
 	LOG_TARGET,
 };
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use codec::{Decode, Encode};
 use frame_support::traits::Get;
 use frame_system::offchain::SubmitTransaction;
+use hippius_ocw::daemons::{daemons, exchange, Daemon, Failure};
 use hippius_primitives::{
 	collector::{
 		counts_key, BeatOrder, Endpoint, LocalEndpoint, PageCounts, BEAT_PATH,
 		ENDPOINT_STORAGE_KEY, MAX_BEAT_ORDER,
 	},
-	daemon::{DaemonAccess, DAEMONS_STORAGE_KEY},
 	heartbeat::{Page, PageReport, Window},
 };
 use sp_application_crypto::RuntimeAppPublic;
-use sp_core::offchain::{Duration, Timestamp};
+use sp_core::offchain::Duration;
 use sp_runtime::offchain::{
-	http::{PendingRequest, Request},
 	storage::StorageValueRef,
 	storage_lock::{StorageLock, Time},
 };
 
 /// Longest a run waits for daemons, in milliseconds.
 pub(crate) const RUN_MILLIS: u64 = 2_000;
-/// Most daemons told by one node; further ones are left out and logged.
-pub(crate) const MAX_DAEMONS: usize = 64;
 /// Blocks after which a transaction that the chain does not show is submitted again.
 pub(crate) const RETRY_BLOCKS: u32 = 3;
 
@@ -99,16 +96,7 @@ fn stored<V: Decode>(key: &[u8]) -> Option<V> {
 
 /// Tells the daemons given to this node to beat.
 fn order_beats<T: Config>(config: &HeartbeatConfig) {
-	let Some(mut daemons) = stored::<Vec<DaemonAccess>>(DAEMONS_STORAGE_KEY) else {
-		return;
-	};
-	if daemons.len() > MAX_DAEMONS {
-		log::warn!(
-			target: LOG_TARGET,
-			"{} daemons are given, only the first {MAX_DAEMONS} send heartbeats", daemons.len()
-		);
-		daemons.truncate(MAX_DAEMONS);
-	}
+	let daemons = daemons(LOG_TARGET);
 	let Some((_, open)) = Pallet::<T>::open_now(config) else {
 		return;
 	};
@@ -119,45 +107,24 @@ fn order_beats<T: Config>(config: &HeartbeatConfig) {
 		return;
 	};
 	let deadline = sp_io::offchain::timestamp().add(Duration::from_millis(RUN_MILLIS));
-	let (told, requests): (Vec<_>, Vec<_>) = daemons
-		.iter()
-		.filter_map(|daemon| Some((daemon, send(daemon, &body, deadline)?)))
-		.unzip();
-	let answers = PendingRequest::try_wait_all(requests, deadline);
-	for (daemon, answer) in told.into_iter().zip(answers) {
-		let trouble = match answer {
-			Ok(Ok(response)) if response.code == 200 => continue,
-			Ok(Ok(response)) => format!("answered with status {}", response.code),
-			Ok(Err(_)) => "cannot be reached; does it run?".into(),
-			Err(_) => "gave no answer in time".into(),
-		};
-		warn(daemon, &trouble);
-	}
-}
-
-fn warn(daemon: &DaemonAccess, trouble: &str) {
-	let url = String::from_utf8_lossy(&daemon.url);
-	log::warn!(target: LOG_TARGET, "no heartbeat of daemon {url}: it {trouble}");
-}
-
-fn send(daemon: &DaemonAccess, body: &[u8], deadline: Timestamp) -> Option<PendingRequest> {
-	let texts = (
-		core::str::from_utf8(&daemon.url),
-		core::str::from_utf8(&daemon.token),
+	let told = daemons.iter().filter_map(|daemon| {
+		let request = daemon.post(BEAT_PATH, &body, deadline);
+		let request = request.inspect_err(|failure| warn(daemon, failure)).ok()?;
+		Some((daemon, request))
+	});
+	exchange(
+		told.collect(),
+		deadline,
+		|daemon: &Daemon, answer| match answer {
+			Ok(response) if response.code == 200 => (),
+			Ok(response) => warn(daemon, &Failure::Status(response.code)),
+			Err(failure) => warn(daemon, &failure),
+		},
 	);
-	let (Ok(base), Ok(token)) = texts else {
-		warn(daemon, "has no valid URL or token; see --arion-daemon");
-		return None;
-	};
-	let request = Request::post(&format!("{base}{BEAT_PATH}"), vec![body])
-		.add_header("Authorization", &format!("Bearer {token}"))
-		.add_header("Content-Type", "application/octet-stream")
-		.deadline(deadline)
-		.send();
-	if request.is_err() {
-		warn(daemon, "cannot be reached; does it run?");
-	}
-	request.ok()
+}
+
+fn warn(daemon: &Daemon, failure: &Failure) {
+	log::warn!(target: LOG_TARGET, "no heartbeat of daemon {}: it {failure}", daemon.url());
 }
 
 /// The encoded order for the present block.

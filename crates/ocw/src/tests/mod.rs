@@ -246,6 +246,7 @@ impl Externalities for Loopback {
 pub(crate) struct State {
 	pub(crate) genesis: Option<[u8; 32]>,
 	pub(crate) best: u32,
+	pub(crate) epoch: Epoch,
 	pub(crate) asked: Vec<AskedOf>,
 	pub(crate) ledgers: BTreeMap<Pg, GroupPeaks>,
 	/// Where a clean report would count.
@@ -292,7 +293,7 @@ impl WorkChain for Chain {
 		STATE.with_borrow(|state| state.best)
 	}
 	fn epoch() -> Epoch {
-		3
+		STATE.with_borrow(|state| state.epoch)
 	}
 	fn asked_of(node: NodeIndex) -> Vec<AskedOf> {
 		STATE.with_borrow(|state| {
@@ -342,6 +343,7 @@ pub(crate) fn with_node(test: impl FnOnce(&Loopback)) {
 	STATE.set(State {
 		genesis: Some(GENESIS),
 		best: 100,
+		epoch: 3,
 		..Default::default()
 	});
 	TAKEN.take();

@@ -21,6 +21,11 @@ fn nothing_is_done_without_daemons_or_chain() {
 		net.serve(vec![honest()]);
 		Chain::change(|state| state.genesis = None);
 		assert_eq!(Chain::run(), []);
+		Chain::change(|state| {
+			state.genesis = Some(GENESIS);
+			state.epoch = 0;
+		});
+		assert_eq!(Chain::run(), []);
 		assert_eq!(net.orders().len(), 0);
 	});
 }

@@ -2,10 +2,11 @@
 
 use crate::{
 	mock::*,
-	offchain::{ASK_MILLIS, MAX_DAEMONS, RUN_MILLIS},
+	offchain::{ASK_MILLIS, RUN_MILLIS},
 };
 use codec::{Decode, Encode};
 use frame_support::traits::Hooks;
+use hippius_ocw::daemons::{BODY_MILLIS, MAX_DAEMONS};
 use hippius_primitives::daemon::{
 	DaemonAccess, EpochState, EpochUpdate, DAEMONS_STORAGE_KEY, EPOCH_PATH, MAX_EPOCH_STATE,
 };
@@ -407,10 +408,13 @@ fn a_daemon_that_does_not_keep_the_update_is_asked_again_next_time() {
 
 #[test]
 fn dead_daemons_cost_their_share_of_the_time_and_no_more() {
-	for dead in [Behaviour::Dead, Behaviour::Stalls] {
+	for (dead, cost) in [
+		(Behaviour::Dead, ASK_MILLIS),
+		(Behaviour::Stalls, 2 * BODY_MILLIS),
+	] {
 		let net = run_with(vec![dead.clone(), Behaviour::Honest(FRESH), dead]);
 		assert_eq!(held(&net, 1), state(2));
-		assert_eq!(net.with(|net| net.now), START + ASK_MILLIS);
+		assert_eq!(net.with(|net| net.now), START + cost);
 	}
 	let net = run_with(vec![Behaviour::Refusing, Behaviour::Honest(FRESH)]);
 	assert_eq!(held(&net, 1), state(2));
