@@ -12,9 +12,7 @@ use arion_grid::{
 	BoxFuture, Extract, Identity, Listing, PutAck, ServiceError, ShardService, Status,
 };
 use arion_shard_store::{Holding, PutOutcome, StoreError, StoreSet, Tag};
-use arion_storage_proof::{
-	stripes::owner_shares, Batch, Blake2, ProofError, StripeEntry, SumTree,
-};
+use arion_storage_proof::{stripes::owner_shares, Batch, Blake2, ProofError, StripeEntry, SumTree};
 use bytes::Bytes;
 use hippius_primitives::{
 	ledger::owners_hash,

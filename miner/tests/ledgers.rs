@@ -10,6 +10,7 @@ use arion_grid::Status;
 use arion_miner::{files, status};
 use arion_storage_proof::{
 	answer::Shown,
+	stripes::owner_shares,
 	work::{GroupLedger, WorkOrder, WorkReport, WORK_PATH},
 	AuditProof, Batch, Blake2, Challenge, EntryProof, Mmr, ShardLen, StripeEntry, SumTree,
 };
@@ -20,6 +21,7 @@ use common::{
 };
 use hippius_primitives::{
 	audit::{Ask, AskedOf},
+	ledger::owners_hash,
 	permit::{Change, ChangePermit},
 	receipt::BatchRef,
 };
@@ -78,6 +80,7 @@ async fn the_leaves_one_member_has_are_enough_for_all() {
 		root,
 		bytes,
 		stripes: count,
+		owners: owners_hash(&owner_shares(tree.entries()).unwrap()),
 	};
 	// One signs; the other 29 never heard of the batch.
 	let signer = network.peer(11);
