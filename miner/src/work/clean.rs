@@ -225,8 +225,8 @@ impl Check {
 		};
 		let batches = scene.leaves.batches(pg)?;
 		let from = usize::try_from(batch).unwrap_or(usize::MAX);
-		let mut at = batch;
-		for batch in batches.get(from..).unwrap_or(&[]) {
+		let rest = batches.get(from..).unwrap_or(&[]);
+		for (at, batch) in (batch..).zip(rest) {
 			if at >= self.batches {
 				break;
 			}
@@ -234,7 +234,6 @@ impl Check {
 				self.found = Found::Looking { batch: at, lacks };
 				return Ok(());
 			}
-			at += 1;
 			let Some(entries) = scene.leaves.entries(pg, &batch.root)? else {
 				if step.unknown.last() != Some(&pg) {
 					step.unknown.push(pg);

@@ -166,6 +166,8 @@ impl Peers for Members {
 pub(super) struct Needs {
 	/// Whether the chain asks about it.
 	groups: BTreeMap<Pg, bool>,
+	/// Groups of which something is being fetched; they wait until that has ended.
+	running: BTreeSet<Pg>,
 	/// Members that lied, and until when they are not asked.
 	liars: BTreeMap<NodeIndex, Instant>,
 }
@@ -183,18 +185,15 @@ impl Needs {
 
 	/// The next groups, those asked about first.
 	fn next(&mut self) -> Vec<Pg> {
-		let urgent: Vec<Pg> = self
-			.groups
-			.iter()
-			.filter(|(_, u)| **u)
-			.map(|(pg, _)| *pg)
-			.collect();
-		let next = match urgent.is_empty() {
-			true => self.groups.keys().copied().take(ABREAST).collect(),
-			false => urgent,
-		};
+		let waiting = self.groups.iter();
+		let waiting = waiting.filter(|(pg, _)| !self.running.contains(pg));
+		let mut next: Vec<(bool, Pg)> = waiting.map(|(pg, urgent)| (!urgent, *pg)).collect();
+		next.sort_unstable();
+		next.truncate(ABREAST);
+		let next: Vec<Pg> = next.into_iter().map(|(_, pg)| pg).collect();
 		for pg in &next {
 			self.groups.remove(pg);
+			self.running.insert(*pg);
 		}
 		next
 	}
@@ -207,6 +206,15 @@ impl Needs {
 		let now = Instant::now();
 		self.liars.retain(|_, until| *until > now);
 		!self.liars.contains_key(&node)
+	}
+}
+
+/// A group of which something is being fetched.
+struct Running(Arc<Work>, Pg);
+
+impl Drop for Running {
+	fn drop(&mut self) {
+		locked(&self.0.needs).running.remove(&self.1);
 	}
 }
 
@@ -240,7 +248,8 @@ impl Work {
 					if tasks.len() >= ABREAST {
 						self.came(tasks.join_next().await);
 					}
-					tasks.spawn(self.clone().fetch(peers.clone(), pg));
+					let running = Running(self.clone(), pg);
+					tasks.spawn(self.clone().fetch(peers.clone(), running));
 				}
 				tokio::select! {
 					done = tasks.join_next() => self.came(done),
@@ -265,7 +274,8 @@ impl Work {
 	}
 
 	/// Fetches what is lacking of a group; whether anything came.
-	async fn fetch(self: Arc<Self>, peers: Arc<dyn Peers>, pg: Pg) -> bool {
+	async fn fetch(self: Arc<Self>, peers: Arc<dyn Peers>, running: Running) -> bool {
+		let pg = running.1;
 		let by = peers.clone();
 		let mut members = match tokio::task::spawn_blocking(move || by.members(pg)).await {
 			Ok(members) => members,

@@ -267,3 +267,38 @@ proptest! {
 		}
 	}
 }
+
+proptest! {
+	/// What peaks say of a longer, a shorter, and another ledger.
+	#[test]
+	fn peaks_confirm_what_stands_under_them(
+		known in 0u64..70, there in 0u64..70, other in proptest::option::of(0u64..70),
+	) {
+		let build = |count: u64, other: Option<u64>| {
+			let mut mmr = Mmr::new();
+			for index in 0..count {
+				let root = if other == Some(index) { 1_000 } else { index };
+				mmr.append::<Blake2>(&batch(root, 64)).unwrap();
+			}
+			mmr
+		};
+		let ledger = build(known, other);
+		let confirmed = ledger.confirmed_by(build(there, None).peaks());
+		let other = other.filter(|other| *other < known.min(there));
+		// Peaks from the left on, as far as all of a peak's batches are known and the same.
+		let (mut first, mut expected, mut contradicted) = (0, 0, false);
+		for height in (0..7).rev().filter(|height| there >> height & 1 == 1) {
+			let end = first + (1u64 << height);
+			if end > known {
+				break;
+			}
+			if other.is_some_and(|other| (first..end).contains(&other)) {
+				contradicted = true;
+				break;
+			}
+			(first, expected) = (end, end);
+		}
+		prop_assert_eq!(confirmed.batches, expected);
+		prop_assert_eq!(confirmed.contradicted, contradicted);
+	}
+}
