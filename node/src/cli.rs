@@ -16,7 +16,8 @@ Examples:
       A validator that collects the heartbeats of storage nodes.
   hippius-node --chain main --name my-miner --offchain-worker always \\
       --arion-daemon http://127.0.0.1:7070,token-file=/var/lib/arion/control.token
-      A full node beside a miner daemon: its worker hands the daemon each new cluster map.
+      A full node beside a miner daemon: its worker hands the daemon each new cluster map, has it
+      send heartbeats, and submits what it shows to audits.
   hippius-node session-keys --owner 5Grw... --base-path /var/lib/hippius --chain main
       New validator keys, ready for session.setKeys.")]
 pub struct Cli {

@@ -201,7 +201,12 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			growth_blocks: DAY_OF_TESTS,
 			..PlacementConfig::default()
 		},
-		audits: pallet_audits::Rules::fast(),
+		// As many draws as blocks take: even a node that lost little is found out within minutes.
+		audits: pallet_audits::Rules {
+			samples_per_node: 100,
+			evict_after: 15,
+			..pallet_audits::Rules::fast()
+		},
 		// Windows of 36 seconds; down after two that were missed, out after eight: later than a demo
 		// that kills most of the network is over.
 		heartbeat: HeartbeatConfig {

@@ -73,8 +73,14 @@ pub mod call {
 		name: "batch_all",
 		closed: false,
 	};
+	/// `challenge(pg: Pg, slot: u8, offset: u64)`.
+	pub const CHALLENGE: Call = Call {
+		pallet: "Audits",
+		name: "challenge",
+		closed: true,
+	};
 	/// All of them.
-	pub const ALL: [&Call; 9] = [
+	pub const ALL: [&Call; 10] = [
 		&REGISTER_NODE,
 		&UPDATE_NODE,
 		&ANNOUNCE_KEY,
@@ -82,6 +88,7 @@ pub mod call {
 		&START_EXIT,
 		&CLAIM_EXIT,
 		&APPEND,
+		&CHALLENGE,
 		&TRANSFER,
 		&BATCH_ALL,
 	];
@@ -147,8 +154,26 @@ pub mod storage {
 		name: "Now",
 		action: "reading Timestamp.Now",
 	};
+	/// `NodeIndex -> Record`, which is [`crate::AuditRecord`].
+	pub const RECORDS: Entry = Entry {
+		pallet: "Ranking",
+		name: "Records",
+		action: "reading Ranking.Records",
+	};
+	/// `Page -> Vec<Option<Placing>>`, which is [`crate::Placing`].
+	pub const PLACES: Entry = Entry {
+		pallet: "Ranking",
+		name: "Places",
+		action: "reading Ranking.Places",
+	};
+	/// `bool`, no key.
+	pub const OUTAGE: Entry = Entry {
+		pallet: "Audits",
+		name: "Outage",
+		action: "reading Audits.Outage",
+	};
 	/// All that are compared.
-	pub const ALL: [&Entry; 7] = [
+	pub const ALL: [&Entry; 10] = [
 		&NODES,
 		&TIMESTAMP,
 		&NODE_BY_KEY,
@@ -156,6 +181,9 @@ pub mod storage {
 		&MAP_HASH,
 		&CURRENT_EPOCH,
 		&ACCOUNT,
+		&RECORDS,
+		&PLACES,
+		&OUTAGE,
 	];
 }
 

@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod audits;
 mod client;
 pub mod contract;
 mod error;
@@ -34,6 +35,7 @@ mod signer;
 mod submit;
 mod view;
 
+pub use audits::{AuditRecord, Placing};
 pub use client::ChainClient;
 pub use error::{ChainError, MapProblem};
 pub use follow::BlockNumbers;

@@ -115,7 +115,14 @@ fn new_network(
 	dir: StateDir,
 	story: Story,
 ) -> Result<(Network, mpsc::UnboundedReceiver<Ended>)> {
-	let (net, events) = Network::new(dir, cli.base_port, cli.relayed_zone, bins(cli)?, story)?;
+	let (net, events) = Network::new(
+		dir,
+		cli.base_port,
+		cli.relayed_zone,
+		cli.spare_zone,
+		bins(cli)?,
+		story,
+	)?;
 	net.claim(ProcessId::of(
 		i32::try_from(std::process::id()).unwrap_or_default(),
 	))?;
@@ -268,6 +275,12 @@ async fn demo_in(cli: &Cli, dir: StateDir, args: &DemoArgs, report: &mut Report)
 			if cli.relayed_zone.is_some() && cli.relayed_zone != state.relayed_zone {
 				return Err(Error::Usage(
 					"--relayed-zone is for a network that is being started; `down` ends this one"
+						.into(),
+				));
+			}
+			if cli.spare_zone.is_some() && cli.spare_zone != state.spare_zone {
+				return Err(Error::Usage(
+					"--spare-zone is for a network that is being started; `down` ends this one"
 						.into(),
 				));
 			}

@@ -29,6 +29,11 @@ pub struct Cli {
 	#[arg(long, global = true, value_name = "ZONE")]
 	pub relayed_zone: Option<u16>,
 
+	/// This zone has a miner more than the others, so that it can lose one. Only for a network that is
+	/// being started.
+	#[arg(long, global = true, value_name = "ZONE")]
+	pub spare_zone: Option<u16>,
+
 	/// Folder of the programs [default: that of this program].
 	#[arg(long, global = true, value_name = "DIR")]
 	pub bin_dir: Option<PathBuf>,
@@ -49,6 +54,7 @@ Examples:
   devnet.sh                                   the whole story, then stay up
   devnet.sh demo --file big.iso --json        once, for scripts
   devnet.sh demo --kill-during get            lose 20 miners in the middle of a read
+  devnet.sh demo --spare-zone 0 --audits      miners that lose data are caught and thrown out
   devnet.sh demo --relayed-zone 0             five miners behind a relay, needed for the read
   devnet.sh up --detach; devnet.sh status     keep a network in the background
   devnet.sh logs miner-07 -f";
@@ -120,6 +126,13 @@ pub struct DemoArgs {
 	/// Brings killed miners back first.
 	#[arg(long)]
 	pub freeze_miner: bool,
+	/// See what audits do to miners that lost data. One loses a twentieth of its shards and is caught;
+	/// one loses all, is jailed and thrown out, and its shards are rebuilt elsewhere; one has a slow
+	/// disk and comes to no harm. Then 20 miners are killed and the file is fetched. Needs a network
+	/// with --spare-zone.
+	#[arg(long, conflicts_with_all = ["kill", "kill_during", "damage", "restart_node",
+		"kill_validator", "freeze_miner"])]
+	pub audits: bool,
 	/// Print one JSON object as the last line (and the story on standard error).
 	#[arg(long)]
 	pub json: bool,
@@ -136,6 +149,7 @@ impl DemoArgs {
 			restart_node: self.restart_node,
 			kill_validator: self.kill_validator,
 			freeze_miner: self.freeze_miner,
+			audits: self.audits,
 		}
 	}
 }
@@ -150,6 +164,7 @@ impl Default for Options {
 			restart_node: false,
 			kill_validator: false,
 			freeze_miner: false,
+			audits: false,
 		}
 	}
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// What each miner commits to hold. Small, because a miner reserves its volumes on disk.
 pub const CAPACITY: &str = "4GiB";
+/// The same, in bytes.
+pub const CAPACITY_BYTES: u64 = 4 << 30;
 
 /// The chain node.
 pub const NODE: &str = "hippius-node";

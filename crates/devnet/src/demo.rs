@@ -1,6 +1,7 @@
 //! The story: store a file, lose miners, get the file back.
 
 use crate::{
+	audits,
 	commands::{self, ARION},
 	error::{Context as _, Error, Result},
 	files::{fingerprint, make_random, Fingerprint, Hasher},
@@ -57,14 +58,19 @@ pub struct Options {
 	pub kill_validator: bool,
 	/// Freeze a miner, see the chain call it down, let it go on, see it come back.
 	pub freeze_miner: bool,
+	/// See what audits do to miners that lost data, instead of the rest.
+	pub audits: bool,
 }
 
 /// What `arion put --output json` prints, as far as the demo needs it.
 #[derive(Debug, Deserialize)]
-struct Stored {
-	id: String,
-	link: Option<String>,
-	stripes: u64,
+pub struct Stored {
+	/// The object.
+	pub id: String,
+	/// What it is fetched by.
+	pub link: Option<String>,
+	/// Its stripes.
+	pub stripes: u64,
 }
 
 /// Which miners die, first to last: every one once, spread over zones and families, the same in
@@ -95,7 +101,7 @@ fn doomed(plan: &Plan, count: u16) -> Result<Vec<String>> {
 pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Result<()> {
 	let story = net.story();
 	let doomed = doomed(&net.plan, options.kill)?;
-	report.miners = MINERS;
+	report.miners = net.plan.miners.len() as u16;
 	let file = match &options.file {
 		Some(file) => file.clone(),
 		None => {
@@ -113,6 +119,10 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 		bytes(before.bytes),
 		before.sha256
 	));
+
+	if options.audits {
+		return audits::play(net, &file, &before, report).await;
+	}
 
 	let survivors = net
 		.plan
@@ -151,8 +161,8 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 		net.kill_miners(later).await?;
 		report.killed += later.len() as u16;
 		story.say(format!(
-			"killed {} of {MINERS} miners (SIGKILL)",
-			report.killed
+			"killed {} of {} miners (SIGKILL)",
+			report.killed, report.miners
 		));
 	}
 	if !damaged.is_empty() {
@@ -180,7 +190,7 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 	report.sha256_out = Some(after.sha256.clone());
 	story.say(format!(
 		"fetched in {seconds:.1} s from the {} miners left: {}, sha256 {}",
-		MINERS - report.killed,
+		report.miners - report.killed,
 		bytes(after.bytes),
 		after.sha256
 	));
@@ -207,7 +217,7 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 
 /// Stores the file through a pipe into the real tool, so that the moment of the kills is known:
 /// half of the bytes are handed over.
-async fn put(net: &Network, file: &Path, size: u64, doomed: &[String]) -> Result<Stored> {
+pub async fn put(net: &Network, file: &Path, size: u64, doomed: &[String]) -> Result<Stored> {
 	let name = file
 		.file_name()
 		.map(|name| name.to_string_lossy().into_owned())
@@ -275,7 +285,7 @@ async fn copy(
 }
 
 /// Fetches the object through a pipe, killing miners after the first bytes, and hashes it.
-async fn get(
+pub async fn get(
 	net: &Network,
 	object: &str,
 	doomed: &[String],

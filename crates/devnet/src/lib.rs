@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod app;
+pub mod audits;
 pub mod cli;
 pub mod commands;
 pub mod demo;

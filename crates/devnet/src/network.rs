@@ -53,10 +53,13 @@ impl Network {
 		dir: StateDir,
 		base_port: u16,
 		relayed_zone: Option<u16>,
+		spare_zone: Option<u16>,
 		bins: Bins,
 		story: Story,
 	) -> Result<(Self, mpsc::UnboundedReceiver<Ended>)> {
-		let plan = Plan::new(base_port, dir.path())?.with_relay(relayed_zone, dir.path())?;
+		let plan = Plan::new(base_port, dir.path())?
+			.with_relay(relayed_zone, dir.path())?
+			.with_spare(spare_zone, dir.path())?;
 		// One message per process ended, so bounded by the number of starts.
 		let (ended, events) = mpsc::unbounded_channel();
 		Ok((
@@ -88,6 +91,7 @@ impl Network {
 			dir,
 			state.base_port,
 			state.relayed_zone,
+			state.spare_zone,
 			Bins::new(state.bin_dir.clone()),
 			story,
 		)?;
@@ -110,6 +114,7 @@ impl Network {
 			return Err(Error::NoBinary(path));
 		}
 		let mut state = State::new(self.plan.base_port, self.bins.dir(), supervisor);
+		state.spare_zone = self.plan.spare_zone;
 		state.relayed_zone = self.plan.relay.as_ref().map(|relay| relay.zone);
 		// The state first: a network that runs from here explains its ports better.
 		self.dir.claim(&state)?;

@@ -31,6 +31,7 @@ const RELAY_OFFSET: u16 = 13;
 const MINER_CONTROL_OFFSET: u16 = 20;
 const COLLECTOR_OFFSET: u16 = 50;
 const MINER_GRID_OFFSET: u16 = 60;
+const SPARE_OFFSET: u16 = 95;
 
 /// A transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -184,6 +185,8 @@ pub struct Plan {
 	pub gateway: GatewayPlan,
 	/// The relay, if there is one.
 	pub relay: Option<RelayPlan>,
+	/// The zone with a miner more than the others, if there is one.
+	pub spare_zone: Option<u16>,
 }
 
 impl Plan {
@@ -213,18 +216,7 @@ impl Plan {
 			.map(|(name, offset)| node(name, offset, true))
 			.collect();
 		let miners = (0..MINERS)
-			.map(|i| {
-				let name = miner_name(i);
-				MinerPlan {
-					zone: i % ZONES,
-					family: i / PER_FAMILY,
-					host: format!("host-{:02}", i + 1),
-					control_port: base_port + MINER_CONTROL_OFFSET + i,
-					grid_port: base_port + MINER_GRID_OFFSET + i,
-					base_path: dir.join("miners").join(&name),
-					name,
-				}
-			})
+			.map(|number| miner(number, number % ZONES, base_port, dir))
 			.collect();
 		Ok(Self {
 			base_port,
@@ -236,7 +228,28 @@ impl Plan {
 				base_path: dir.join("gateway"),
 			},
 			relay: None,
+			spare_zone: None,
 		})
+	}
+
+	/// Adds a miner to a zone, of a family of its own: without it a zone that loses a miner has too few
+	/// for the placement rule, and the map stays as it is.
+	pub fn with_spare(mut self, zone: Option<u16>, dir: &Path) -> Result<Self> {
+		let Some(zone) = zone else { return Ok(self) };
+		if zone >= ZONES {
+			return Err(Error::Usage(format!(
+				"--spare-zone {zone}: zones are 0 to {}",
+				ZONES - 1
+			)));
+		}
+		self.spare_zone = Some(zone);
+		self.miners.push(miner(MINERS, zone, self.base_port, dir));
+		Ok(self)
+	}
+
+	/// The families, by number.
+	pub fn families(&self) -> std::ops::Range<u16> {
+		0..FAMILIES + u16::from(self.spare_zone.is_some())
 	}
 
 	/// Puts the miners of a zone behind a relay.
@@ -350,6 +363,24 @@ impl Plan {
 	}
 }
 
+/// The miner with this number, counted from 0; one beyond the usual has ports behind all others.
+fn miner(number: u16, zone: u16, base_port: u16, dir: &Path) -> MinerPlan {
+	let name = miner_name(number);
+	let (control, grid) = match number {
+		0..MINERS => (MINER_CONTROL_OFFSET + number, MINER_GRID_OFFSET + number),
+		_ => (SPARE_OFFSET, SPARE_OFFSET),
+	};
+	MinerPlan {
+		zone,
+		family: number / PER_FAMILY,
+		host: format!("host-{:02}", number + 1),
+		control_port: base_port + control,
+		grid_port: base_port + grid,
+		base_path: dir.join("miners").join(&name),
+		name,
+	}
+}
+
 /// Name of the miner with this number, counted from 0.
 pub fn miner_name(index: u16) -> String {
 	format!("miner-{:02}", index + 1)
@@ -396,6 +427,25 @@ mod tests {
 		assert!(super::tests::plan()
 			.with_relay(Some(ZONES), Path::new("/"))
 			.is_err());
+	}
+
+	#[test]
+	fn one_zone_has_a_miner_more() {
+		let dir = Path::new("/tmp/x");
+		let plan = plan().with_spare(Some(2), dir).unwrap();
+		let of_zone = plan.miners.iter().filter(|miner| miner.zone == 2);
+		assert_eq!((plan.miners.len(), of_zone.count()), (31, 6));
+		let numbers: BTreeSet<(Protocol, u16)> = plan
+			.ports()
+			.iter()
+			.map(|(protocol, port, _)| (*protocol, *port))
+			.collect();
+		assert_eq!(numbers.len(), 4 * 3 + 3 + 1 + 2 * 31);
+		let spare = plan.miners.last().unwrap();
+		assert_eq!((spare.name.as_str(), spare.family), ("miner-31", 10));
+		assert_eq!(plan.families(), 0..11);
+		assert_eq!(plan.family(10).count(), 1);
+		assert!(super::tests::plan().with_spare(Some(ZONES), dir).is_err());
 	}
 
 	#[test]

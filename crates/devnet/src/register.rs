@@ -5,7 +5,7 @@ use crate::{
 	commands,
 	error::{Error, Result},
 	network::Network,
-	plan::{family_suri, FAMILIES, MINERS},
+	plan::{family_suri, Plan},
 	rpc, tool,
 };
 use futures_util::future::try_join_all;
@@ -50,14 +50,20 @@ pub async fn register_all(net: &Network) -> Result<Epoch> {
 	let client = ChainClient::connect(&net.plan.full_node.ws())
 		.await
 		.map_err(chain)?;
-	fund(&client).await?;
+	fund(&client, &net.plan).await?;
 	story.say(format!(
-		"{FAMILIES} family accounts hold {} alpha each",
+		"{} family accounts hold {} alpha each",
+		net.plan.families().len(),
 		FUNDS / ALPHA
 	));
-	try_join_all((0..FAMILIES).map(|family| register_family(net, family))).await?;
-	story.say(format!("{MINERS} miners are registered on chain"));
-	let wanted = usize::from(MINERS);
+	try_join_all(
+		net.plan
+			.families()
+			.map(|family| register_family(net, family)),
+	)
+	.await?;
+	let wanted = net.plan.miners.len();
+	story.say(format!("{wanted} miners are registered on chain"));
 	let map = client
 		.wait_for_map(
 			|map| {
@@ -108,9 +114,10 @@ pub async fn wait_for_relay(net: &Network) -> Result<()> {
 	Ok(())
 }
 
-async fn fund(client: &ChainClient) -> Result<()> {
+async fn fund(client: &ChainClient, plan: &Plan) -> Result<()> {
 	let payer = signer_from_suri(PAYER).map_err(|cause| Error::Chain(cause.to_string()))?;
-	let accounts = (0..FAMILIES)
+	let accounts = plan
+		.families()
 		.map(|family| account(&family_suri(family)))
 		.collect::<Result<Vec<_>>>()?;
 	client
@@ -204,10 +211,10 @@ mod tests {
 
 	#[test]
 	fn family_accounts_are_distinct_development_accounts() {
-		let accounts: std::collections::BTreeSet<[u8; 32]> = (0..FAMILIES)
+		let accounts: std::collections::BTreeSet<[u8; 32]> = (0..11)
 			.map(|family| account(&family_suri(family)).unwrap())
 			.collect();
-		assert_eq!(accounts.len(), usize::from(FAMILIES));
+		assert_eq!(accounts.len(), 11);
 		assert_ne!(accounts.first().unwrap(), &account(PAYER).unwrap());
 	}
 

@@ -36,9 +36,47 @@ pub struct Report {
 	pub stripes: Option<u64>,
 	/// Seconds per phase.
 	pub seconds: Seconds,
+	/// What audits did.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	pub audits: Option<AuditReport>,
 	/// What went wrong.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub error: Option<String>,
+}
+
+/// What audits did to miners that lost data. Blocks are counted from the loss.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AuditReport {
+	/// Blocks after which every miner had been audited.
+	pub all_audited: Option<u32>,
+	/// Audits of miners that lost nothing, at the end.
+	pub honest_samples: u32,
+	/// Of these, failed.
+	pub honest_misses: u32,
+	/// Shards that the first miner lost, and all it had.
+	pub lost: (usize, usize),
+	/// Bytes of them, and of all.
+	pub lost_bytes: (u64, u64),
+	/// Blocks until its first failed audit.
+	pub caught: Option<u32>,
+	/// Whether somebody had to challenge it, because no draw had fallen on what it lost.
+	pub challenged: bool,
+	/// Its score and the middle one of honest miners, 2^30 for the full one.
+	pub scores: Option<(u32, u32)>,
+	/// Blocks until the miner that lost all was jailed.
+	pub jailed: Option<u32>,
+	/// Blocks until it was thrown out.
+	pub evicted: Option<u32>,
+	/// Blocks until its slots were filled elsewhere.
+	pub repaired: Option<u32>,
+	/// Audits of the miner with the slow disk while it was slow.
+	pub slow_samples: u32,
+	/// Of these, failed.
+	pub slow_misses: u32,
+	/// Whether audits were ever suspended because too much went unanswered.
+	pub outage: bool,
+	/// Seconds from the first put to the end.
+	pub seconds: f64,
 }
 
 /// Seconds to two decimals.
@@ -65,6 +103,7 @@ mod tests {
 				build: Some(round(1.234)),
 				..Seconds::default()
 			},
+			audits: None,
 			error: None,
 		};
 		assert_eq!(

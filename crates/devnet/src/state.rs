@@ -129,6 +129,9 @@ pub struct State {
 	/// The zone whose miners are behind a relay.
 	#[serde(default)]
 	pub relayed_zone: Option<u16>,
+	/// The zone with a miner more than the others.
+	#[serde(default)]
+	pub spare_zone: Option<u16>,
 	/// Folder of the programs.
 	pub bin_dir: PathBuf,
 	/// How far it is.
@@ -148,6 +151,7 @@ impl State {
 			version: VERSION,
 			base_port,
 			relayed_zone: None,
+			spare_zone: None,
 			bin_dir: bin_dir.into(),
 			phase: Phase::Starting,
 			supervisor,

@@ -26,11 +26,11 @@ const BLOCK: usize = 1024 * 1024;
 /// Blocks the other validators must author while one is down.
 const BLOCKS_WITHOUT: u32 = 2;
 
-fn chain(error: ChainError) -> Error {
+pub(crate) fn chain(error: ChainError) -> Error {
 	Error::Chain(error.to_string())
 }
 
-async fn connect(url: &str) -> Result<ChainClient> {
+pub(crate) async fn connect(url: &str) -> Result<ChainClient> {
 	ChainClient::connect(url).await.map_err(chain)
 }
 
@@ -131,7 +131,7 @@ async fn judged(
 }
 
 /// Goes on with a process, whatever becomes of the trial.
-struct Thaw(crate::process::Running);
+pub(crate) struct Thaw(pub(crate) crate::process::Running);
 
 impl Drop for Thaw {
 	fn drop(&mut self) {

@@ -1,10 +1,4 @@
-//! What the chain's offchain workers share: speaking with the miner daemons beside a full node, and
-//! the audit work they do for them.
-//!
-//! - [`daemons`]: which daemons there are, requests to them side by side, bounded answers
-//! - [`work`]: one order to each daemon and run, and what comes back is submitted
-//! - [`ledgers`]: the order of batches, as executed blocks left it in this node's storage
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
