@@ -8,6 +8,7 @@ extern crate alloc;
 mod arith;
 mod batches;
 mod chargeback;
+mod draw;
 pub mod index;
 mod oracle;
 mod payout;
@@ -20,6 +21,7 @@ pub use batches::{
 	MAX_BATCHES,
 };
 pub use chargeback::{Chargeback, Paid};
+pub use draw::{accepted, place};
 pub use oracle::{Oracle, PriceError, HOUR_MS, MAX_PPM_PER_HOUR};
 pub use payout::{carry, share};
 pub use prorate::used;

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use hippius_economy::{
-	alpha_for, carry, consume, credits_for,
+	accepted, alpha_for, carry, consume, credits_for,
 	index::{cost, in_force, index_at, once, ratio, whole, Meter, Point, GB_HOUR, MAX_PRICE},
-	insert, mul_div, mul_div_ceil, share, slash_split, split, total, used, Batch, Funding, Oracle,
-	Paid, PriceError, TooManyBatches, ALPHA, HOUR_MS,
+	insert, mul_div, mul_div_ceil, place, share, slash_split, split, total, used, Batch, Funding,
+	Oracle, Paid, PriceError, TooManyBatches, ALPHA, HOUR_MS,
 };
 use proptest::prelude::*;
 
@@ -355,4 +355,32 @@ fn one_alpha_at_ten_dollars_is_ten_million_credits() {
 	assert_eq!(credits_for(ALPHA, 10_000_000), Some(10_000_000));
 	assert_eq!(alpha_for(10_000_000, 10_000_000), Some(ALPHA));
 	assert_eq!(alpha_for(1, 3), Some(333_333_334));
+}
+
+#[test]
+fn a_lot_is_taken_as_often_as_it_weighs() {
+	let one = 1u32 << 30;
+	assert!(accepted(u64::MAX, one, 7, 7) && accepted(0, 1, 1, 1));
+	assert!(!accepted(0, 0, 7, 7) && !accepted(0, one, 0, 7));
+	// Of evenly spread lots as many as score times room.
+	let taken = |score, free| {
+		let lots = (0..1_024u64).map(|lot| lot << 54);
+		lots.filter(|lot| accepted(*lot, score, free, 100)).count()
+	};
+	assert_eq!(
+		(taken(one, 50), taken(one / 2, 100), taken(one / 2, 50)),
+		(512, 512, 256)
+	);
+	// More room than the greatest, or a greatest of nothing, does no harm.
+	assert!(accepted(u64::MAX, u32::MAX, u64::MAX, 0));
+}
+
+proptest! {
+	#[test]
+	fn a_place_is_one_of_all(lot: u64, count in 0u32..) {
+		match place(lot, count) {
+			Some(place) => prop_assert!(place < count),
+			None => prop_assert_eq!(count, 0),
+		}
+	}
 }

@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
+mod life;
+mod served;
+mod walk;
