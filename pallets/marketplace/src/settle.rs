@@ -43,6 +43,11 @@ impl<T: Config> Pallet<T> {
 		T::Time::now().as_millis().unique_saturated_into()
 	}
 
+	/// The day that caps are counted by.
+	pub(crate) fn today() -> u64 {
+		Self::now_ms() / Self::config().day_ms.max(1)
+	}
+
 	/// The account, charged up to now.
 	pub(crate) fn settled(who: &T::AccountId) -> Result<AccountOf<T>, DispatchError> {
 		let mut account = Accounts::<T>::get(who).unwrap_or_default();
@@ -54,7 +59,9 @@ impl<T: Config> Pallet<T> {
 	/// Writes the account, which is as it shall be but for its status.
 	pub(crate) fn store(who: &T::AccountId, mut account: AccountOf<T>) {
 		Self::judge(who, &mut account);
-		match account.is_empty() {
+		// What vouchers brought today is remembered until tomorrow, else a cap could be met twice.
+		let forgettable = account.is_empty() && account.minted.0 != Self::today();
+		match forgettable {
 			true => Accounts::<T>::remove(who),
 			false => Accounts::<T>::insert(who, account),
 		}

@@ -51,7 +51,10 @@ impl<T: Config> Pallet<T> {
 		let mut behind = 0u128;
 		let mut ids = BTreeSet::new();
 		for (who, account) in Accounts::<T>::iter() {
-			ensure!(!account.is_empty(), "an account of nothing");
+			ensure!(
+				!account.is_empty() || account.minted.1 > 0,
+				"an account of nothing"
+			);
 			for batch in &account.batches {
 				ensure!(batch.credits > 0, "an empty batch");
 				ensure!(

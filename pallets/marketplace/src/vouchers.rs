@@ -91,7 +91,7 @@ impl<T: Config> Pallet<T> {
 			credits >= u128::from(config.least_credits),
 			Error::<T>::AmountTooSmall
 		);
-		let day = now / config.day_ms.max(1);
+		let day = Self::today();
 		let today = |(then, sum): (u64, u128)| match then == day {
 			true => sum.saturating_add(credits),
 			false => credits,

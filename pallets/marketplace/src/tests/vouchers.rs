@@ -101,6 +101,25 @@ fn a_user_has_a_cap_a_day() {
 	});
 }
 
+/// TAO that is refunded leaves nothing behind but what the cap is counted by.
+#[test]
+fn a_cap_is_not_met_twice_by_taking_back_what_was_brought() {
+	run(|| {
+		let tao = |payment| Voucher {
+			source: Source::Tao,
+			..voucher(payment, 1, 5_000 * DOLLAR)
+		};
+		assert_ok!(redeem(tao(1)));
+		let id = account_of(1).batches[0].id;
+		assert_ok!(Market::refund(signed(1), id));
+		refused(tao(2), &[1, 2], Error::<Test>::UserCap);
+		pass(DAY);
+		settle(1);
+		assert!(crate::Accounts::<Test>::get(account(1)).is_none());
+		assert_ok!(redeem(tao(2)));
+	});
+}
+
 #[test]
 fn a_source_has_a_cap_a_day() {
 	run(|| {
