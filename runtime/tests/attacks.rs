@@ -17,7 +17,7 @@ use common::{
 	},
 	Chain,
 };
-use frame_support::storage::with_transaction_unchecked;
+use frame_support::{storage::with_transaction_unchecked, traits::fungible::Inspect};
 use hippius_primitives::{
 	audit::{Ask, AskedOf},
 	ledger::CompactReceipt,

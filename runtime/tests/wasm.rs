@@ -43,7 +43,7 @@ fn shuffle(seed: u64) {
 	for node in 0..30 {
 		let record = pallet_ranking::Record {
 			reputation: (0..rng.u32(0..600)).fold(Reputation::NEW, |reputation, _| {
-				reputation.audited(rng.u32(0..100) < 97)
+				reputation.audited(rng.u32(0..1_000) < 995)
 			}),
 			samples: rng.u32(..),
 			active_days: rng.u32(0..400),
@@ -130,5 +130,5 @@ fn draws_and_scores_are_the_same_natively_and_in_wasm() {
 	assert!(draws.iter().any(|asked| asked.slot != first));
 	scores.sort_unstable();
 	scores.dedup();
-	assert!(scores.len() as u64 > 10 * SEEDS, "{}", scores.len());
+	assert!(scores.len() as u64 > 4 * SEEDS, "{}", scores.len());
 }

@@ -5,7 +5,7 @@ use crate::measured;
 use core::marker::PhantomData;
 use frame_support::{
 	traits::Get,
-	weights::{constants::RocksDbWeight, RuntimeDbWeight, Weight},
+	weights::{constants::ParityDbWeight, Weight},
 };
 
 /// What each step may cost at most.
@@ -85,5 +85,5 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 }
 
 impl WeightInfo for () {
-	steps!(RocksDbWeight::get());
+	steps!(ParityDbWeight::get());
 }
