@@ -43,6 +43,9 @@ fn authorize_answer(db: RuntimeDbWeight, items: u32, proofs: u32) -> Weight {
 	}
 }
 
+/// What so many of something cost.
+type Step = fn(RuntimeDbWeight, u32) -> Weight;
+
 /// A block. Each step is measured by itself; what it does not do costs nothing.
 fn block(
 	db: RuntimeDbWeight,
@@ -52,7 +55,7 @@ fn block(
 	visits: u32,
 	booked: u32,
 ) -> Weight {
-	let steps: [(u32, fn(RuntimeDbWeight, u32) -> Weight); 5] = [
+	let steps: [(u32, Step); 5] = [
 		(bytes, measured::draw_bytes),
 		(looks, measured::draw_looks),
 		(draws, measured::sweep),

@@ -13,7 +13,7 @@ use crate::{
 	receipts::{batch_of, collect_receipts, shares_of, Receipts, ReceiptsError},
 	Gateway,
 };
-use arion_storage_proof::{Batch, StripeEntry};
+use arion_storage_proof::Batch;
 use futures_util::{stream, StreamExt};
 use hippius_chain_client::Append;
 use hippius_primitives::{coding::WRITE_QUORUM, ledger::CompactReceipt, Epoch};
