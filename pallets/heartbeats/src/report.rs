@@ -12,7 +12,7 @@ use sp_runtime::transaction_validity::{
 
 impl<T: Config> Pallet<T> {
 	/// Checks all of a report but its signature; gives the key it must be signed with.
-	fn check_report(
+	pub(crate) fn check_report(
 		config: &HeartbeatConfig,
 		report: &PageReport,
 	) -> Result<T::CollectorId, Error<T>> {

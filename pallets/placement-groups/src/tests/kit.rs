@@ -38,9 +38,14 @@ pub(crate) fn tree(seed: u8, stripes: u32) -> SumTree {
 		}
 	};
 	let tree = SumTree::build::<Blake2>((0..stripes).map(entry).collect()).unwrap();
-	let hash = owners_hash(&owners(&tree));
-	OWNERS.with_borrow_mut(|known| known.insert(tree.batch().root, hash));
+	remember(&tree);
 	tree
+}
+
+/// Lets [`reference`] know what the owners have of the tree's batch.
+fn remember(tree: &SumTree) {
+	let hash = owners_hash(&owners(tree));
+	OWNERS.with_borrow_mut(|known| known.insert(tree.batch().root, hash));
 }
 
 pub(crate) fn owners(tree: &SumTree) -> Owners {
@@ -97,6 +102,7 @@ pub(crate) fn append(
 /// Appends a batch that the members of the first `count` slots hold.
 pub(crate) fn append_held_by(pg: Pg, epoch: Epoch, tree: &SumTree, count: usize) -> DispatchResult {
 	let batch = tree.batch();
+	remember(tree);
 	let receipts = receipts(pg, epoch, &batch, count);
 	append(pg, epoch, &batch, owners(tree), receipts)
 }
