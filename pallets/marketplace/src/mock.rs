@@ -9,7 +9,10 @@ use hippius_economy::index::whole;
 use hippius_primitives::{
 	money::{chargeback_payload, Pool, Service, Source, Voucher},
 	registration::{NodeParams, NodeRecord, NodeStatus},
-	traits::{ClusterMaps, NodePenalties, NodeRegistry, PayWeights, Standing, UsageMeter},
+	traits::{
+		ClusterMaps, NodePenalties, NodeRegistry, PayWeights, Staker, Standing, UsageMeter,
+		ValidatorEra, ValidatorStakes,
+	},
 	Epoch, NodeIndex, NodeKey,
 };
 use sp_core::H256;
@@ -74,7 +77,7 @@ impl pallet_rewards::Config for Test {
 	type Weights = World;
 	type Registry = World;
 	type Penalties = World;
-	type Stakes = ();
+	type Stakes = World;
 	type RepairAccount = RepairAccount;
 	type TreasuryAccount = TreasuryAccount;
 	type WithheldPpm = frame_support::traits::ConstU32<500_000>;
@@ -114,6 +117,8 @@ pub(crate) struct Facts {
 	pub(crate) epoch: Epoch,
 	pub(crate) nodes: u32,
 	pub(crate) eras: BTreeMap<u32, u128>,
+	/// Whether era 7 of staking is over.
+	pub(crate) validated: bool,
 }
 
 thread_local! {
@@ -194,6 +199,31 @@ impl NodePenalties for World {
 			held: 0,
 			required: 1_000_000,
 		})
+	}
+}
+
+/// One validator, 40, that has 400 of its own and takes a tenth; 41 stakes 600 with it.
+impl ValidatorStakes<AccountId> for World {
+	fn ended() -> Option<u32> {
+		Self::change(|facts| facts.validated.then_some(7))
+	}
+	fn points(era: u32) -> Option<u32> {
+		(era == 7).then_some(20)
+	}
+	fn validator(_: u32, who: &AccountId) -> Option<ValidatorEra> {
+		(*who == account(40)).then_some(ValidatorEra {
+			points: 20,
+			commission_ppb: 100_000_000,
+			own: 400,
+			total: 1_000,
+			pages: 1,
+		})
+	}
+	fn stakers(_: u32, _: &AccountId, _: u32) -> Vec<Staker<AccountId>> {
+		vec![Staker {
+			who: account(41),
+			stake: 600,
+		}]
 	}
 }
 

@@ -2,6 +2,7 @@
 
 mod chargebacks;
 mod deposits;
+mod flow;
 mod gateways;
 mod plans;
 mod usage;
