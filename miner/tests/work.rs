@@ -202,6 +202,7 @@ impl Ledger {
 			root: batch.root,
 			bytes: batch.bytes,
 			stripes: batch.stripes,
+			owners: [8; 32],
 		};
 		leaves.keep(&of, tree, 1).unwrap();
 	}

@@ -184,7 +184,10 @@ fn a_wrong_chunk() {
 		let before = Books::of(asked.node);
 		// The node kept the second chunk only: its bytes, and its bytes under the first one's path.
 		let other = attacked.stored.prove(asked.slot, 1_100);
-		assert_refused(answer(&asked, &[other.clone()]), Refusal::WrongShape);
+		assert_refused(
+			answer(&asked, std::slice::from_ref(&other)),
+			Refusal::WrongShape,
+		);
 		let mut mixed = attacked.honest(&asked);
 		mixed.chunk = other.chunk;
 		assert_refused(answer(&asked, &[mixed]), Refusal::WrongShape);

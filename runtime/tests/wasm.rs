@@ -17,9 +17,12 @@ use sp_runtime::{ApplyExtrinsicResult, ExtrinsicInclusionMode, StateVersion};
 /// Seeds tried.
 const SEEDS: u64 = 48;
 
+/// A value of a state, and how often it is there.
+type Counted = (Vec<u8>, i32);
+
 /// A state that can be copied.
 struct State {
-	raw: Vec<(Vec<u8>, (Vec<u8>, i32))>,
+	raw: Vec<(Vec<u8>, Counted)>,
 	root: Hash,
 }
 
