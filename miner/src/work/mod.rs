@@ -10,8 +10,11 @@
 //! hold.
 
 mod answers;
+mod asks;
 mod clean;
+mod fetch;
 mod groups;
+mod learn;
 pub mod peers;
 pub mod prove;
 pub mod shards;
@@ -19,25 +22,20 @@ pub mod stats;
 
 use crate::{
 	epochs::{Epochs, Held},
-	leaves::{Leaves, LeavesError},
+	leaves::Leaves,
 	metrics::unix_now,
 	service::Signer,
 };
 use answers::{Answerer, Places, Ready};
-use arion_storage_proof::{
-	work::{WorkOrder, WorkReport, MAX_ORDER_ASKED, MAX_ORDER_BATCHES, MAX_ORDER_LEDGERS},
-	Peaks,
+use arion_storage_proof::work::{
+	WorkOrder, WorkReport, MAX_ORDER_ASKED, MAX_ORDER_BATCHES, MAX_ORDER_LEDGERS,
 };
-use clean::{Clean, Scene};
+use asks::Entry;
+use clean::Clean;
 use codec::DecodeAll;
+use fetch::Needs;
 use groups::Groups;
-use hippius_primitives::{
-	audit::{Ask, AskedOf, MAX_CHUNKS},
-	ledger::CleanReport,
-	Epoch, NodeIndex, NodeKey, Pg, TOTAL_SHARDS,
-};
-use peers::Needs;
-use prove::{Cause, ProveError, Proved};
+use hippius_primitives::{audit::Ask, ledger::CleanReport, Epoch, NodeIndex, NodeKey, Pg};
 use shards::Shards;
 use stats::{WorkStats, WorkStatus};
 use std::{
@@ -56,11 +54,6 @@ pub const PATIENCE: Duration = Duration::from_millis(600);
 const PROVERS: usize = 8;
 /// Proofs begun and not ended, those included that nobody waits for any more.
 const BEGUN: usize = 2 * MAX_ORDER_ASKED;
-/// Proofs are kept for so many orders that do not ask for them.
-const KEPT_ORDERS: u64 = 16;
-/// Proofs kept at most.
-const MOST_KEPT: usize = 4 * MAX_ORDER_ASKED;
-
 /// Why an order is not taken. Each is an answer of the control API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
@@ -88,28 +81,6 @@ pub enum WorkError {
 	/// The miner has no map and belongs to no chain yet.
 	#[error("this miner has no map yet: hand it the current epoch first")]
 	NoMap,
-}
-
-/// Something asked of this node.
-struct Entry {
-	asked: AskedOf,
-	/// The peaks a proof must lead to; none while no order told them.
-	peaks: Option<Peaks>,
-	/// Whether a proof is being made.
-	running: bool,
-	/// The number of the last order that asked for it.
-	order: u64,
-	/// The number of the last order by which a proof failed.
-	failed: Option<u64>,
-	ready: Option<Ready>,
-}
-
-impl Entry {
-	/// Whether nothing more comes of it before the next order.
-	fn is_settled(&self, order: u64) -> bool {
-		!self.running
-			&& (self.ready.is_some() || self.failed >= Some(order) || self.peaks.is_none())
-	}
 }
 
 #[derive(Default)]
@@ -272,240 +243,6 @@ impl Work {
 		}
 		self.ask(order);
 		drop(turn);
-	}
-
-	/// Blocks.
-	fn learn_ledgers(&self, order: &WorkOrder) {
-		let held = self.epochs.held();
-		let slots: BTreeMap<Pg, u8> = held
-			.as_deref()
-			.and_then(Held::slots)
-			.unwrap_or(&[])
-			.iter()
-			.copied()
-			.collect();
-		let own: BTreeSet<Pg> = slots.keys().copied().collect();
-		let asked: BTreeSet<Pg> = order.asked.iter().map(|asked| asked.pg).collect();
-		let wanted: BTreeSet<Pg> = locked(&self.state).wants.iter().map(|w| w.0).collect();
-		let mut groups = locked(&self.groups);
-		groups.retain(|pg| own.contains(&pg) || asked.contains(&pg));
-		for ledger in &order.ledgers {
-			let pg = ledger.pg;
-			// Only what is this node's, so that nobody fills the disk.
-			if !own.contains(&pg) && !asked.contains(&pg) {
-				continue;
-			}
-			match groups.learn(&self.leaves, ledger) {
-				Ok(followed) if followed.refused => {
-					self.stats.add(|s| &s.contradicted, 1);
-					tracing::warn!(pg, "the batches an order brings are not those of its peaks");
-				}
-				Ok(followed) => {
-					// The worker's full node may have no history.
-					let asked = asked.contains(&pg);
-					let none = !followed.complete && ledger.batches.is_empty();
-					if none && (asked || wanted.contains(&pg)) {
-						self.need(pg, asked);
-					}
-				}
-				Err(error) => {
-					self.stats.add(|s| &s.contradicted, 1);
-					tracing::warn!(pg, %error, "a ledger cannot be learned");
-				}
-			}
-		}
-		match groups.wants(&self.leaves, &asked, &own) {
-			Ok(wants) => {
-				self.stats.wanted.store(wants.len() as u64, Relaxed);
-				locked(&self.state).wants = wants;
-			}
-			Err(error) => tracing::error!(%error, "the ledgers to ask for"),
-		}
-		// By another map the slots are others.
-		if held.is_some_and(|held| held.update.epoch == order.epoch) {
-			self.look_through(order, &groups, &slots);
-		}
-	}
-
-	/// Looks through some groups, and finds out which to report as clean. Blocks.
-	fn look_through(&self, order: &WorkOrder, groups: &Groups, slots: &BTreeMap<Pg, u8>) {
-		let (epoch, best) = (order.epoch, order.best);
-		let mut clean = locked(&self.clean);
-		let scene = Scene {
-			leaves: &self.leaves,
-			shards: &*self.shards,
-			groups,
-			slots,
-			epoch,
-			best,
-			now: unix_now(),
-		};
-		match clean.step(&scene) {
-			Ok(step) => {
-				self.stats.add(|s| &s.lacking, step.lacking);
-				step.unknown.into_iter().for_each(|pg| self.need(pg, false));
-			}
-			Err(error) => tracing::error!(%error, "the ledgers' stripes cannot be looked for"),
-		}
-		let named = clean.report(groups, epoch, best);
-		drop(clean);
-		if !named.is_empty() {
-			locked(&self.state).clean = Some((epoch, named));
-		}
-	}
-
-	/// Notes what is asked, and has proofs made.
-	fn ask(self: &Arc<Self>, order: &WorkOrder) {
-		let node = self.epochs.held().and_then(|held| held.index);
-		let is_ours = |asked: &&AskedOf| {
-			let chunks = asked.offsets.len();
-			Some(asked.node) == node
-				&& (1..=MAX_CHUNKS as usize).contains(&chunks)
-				&& usize::from(asked.slot) < TOTAL_SHARDS
-		};
-		let peaks: BTreeMap<Pg, &Peaks> = order
-			.ledgers
-			.iter()
-			.map(|ledger| (ledger.pg, &ledger.challengeable))
-			.collect();
-		let mut state = locked(&self.state);
-		let state = &mut *state;
-		state.order += 1;
-		// What the worker has just submitted it does not ask for, and may ask for again.
-		let number = state.order;
-		let kept = |entry: &mut Entry| entry.order + KEPT_ORDERS > number;
-		state.asks.retain(|_, entry| kept(entry));
-		let (mut foreign, mut asks) = (0, 0);
-		let mut begin = Vec::new();
-		for asked in &order.asked {
-			let known = state.asks.get(&asked.ask);
-			let twice = known.is_some_and(|entry| entry.order == number);
-			if !is_ours(&asked) || twice {
-				foreign += 1;
-				continue;
-			}
-			asks += 1;
-			let old = state.asks.remove(&asked.ask);
-			let mut entry = old.filter(|entry| entry.asked == *asked).unwrap_or(Entry {
-				asked: asked.clone(),
-				peaks: None,
-				running: false,
-				order: number,
-				failed: None,
-				ready: None,
-			});
-			entry.order = number;
-			if let Some(peaks) = peaks.get(&asked.pg) {
-				if entry.peaks.as_ref() != Some(*peaks) {
-					entry.peaks = Some((*peaks).clone());
-					entry.ready = None;
-				}
-			}
-			if !entry.running && entry.ready.is_none() {
-				if let Some(peaks) = &entry.peaks {
-					begin.push((entry.asked.clone(), peaks.clone()));
-				}
-			}
-			state.asks.insert(asked.ask, entry);
-		}
-		if state.asks.len() > MOST_KEPT {
-			state.asks.retain(|_, entry| entry.order == number);
-		}
-		self.stats.add(|s| &s.foreign, foreign);
-		self.stats.asked.store(asks, Relaxed);
-		// What is due first begins first.
-		begin.sort_by_key(|(asked, _)| (asked.due.unwrap_or(u32::MAX), asked.ask));
-		for (asked, peaks) in begin {
-			let Ok(begun) = self.begun.clone().try_acquire_owned() else {
-				break;
-			};
-			if let Some(entry) = state.asks.get_mut(&asked.ask) {
-				entry.running = true;
-			}
-			tokio::spawn(self.clone().prove(asked, peaks, begun));
-		}
-	}
-
-	/// Makes one proof.
-	async fn prove(self: Arc<Self>, asked: AskedOf, peaks: Peaks, begun: OwnedSemaphorePermit) {
-		// Never closed.
-		let Ok(prover) = self.provers.clone().acquire_owned().await else {
-			return;
-		};
-		let (leaves, shards) = (self.leaves.clone(), self.shards.clone());
-		let (of, to) = (asked.clone(), peaks.clone());
-		let job = move || {
-			// Until the disk has answered, whoever waits for it.
-			let _held = (prover, begun);
-			prove::prove(&leaves, &*shards, &of, &to)
-		};
-		let proved = match tokio::task::spawn_blocking(job).await {
-			Ok(proved) => proved.map_err(|error| (error.cause(), error.to_string(), Some(error))),
-			Err(error) => Err((Cause::Broken, error.to_string(), None)),
-		};
-		match &proved {
-			Ok(_) => self.stats.add(|s| &s.proved, 1),
-			Err((cause, text, error)) => {
-				self.stats.fail(*cause);
-				tracing::warn!(pg = asked.pg, slot = asked.slot, ask = ?asked.ask, error = %text, "cannot show what is asked");
-				if let Some(ProveError::Leaves(LeavesError::NoEntries { .. })) = error {
-					self.need(asked.pg, true);
-				}
-			}
-		}
-		self.note(&asked, &peaks, proved.map_err(|(_, text, _)| text));
-	}
-
-	/// Tries again what could not be shown: something came.
-	fn again(self: &Arc<Self>) {
-		let mut state = locked(&self.state);
-		let state = &mut *state;
-		let number = state.order;
-		let failed = state
-			.asks
-			.values_mut()
-			.filter(|entry| entry.order == number && !entry.running && entry.ready.is_none());
-		for entry in failed {
-			let Some(peaks) = entry.peaks.clone() else {
-				continue;
-			};
-			let Ok(begun) = self.begun.clone().try_acquire_owned() else {
-				return;
-			};
-			entry.running = true;
-			let proving = self.clone().prove(entry.asked.clone(), peaks, begun);
-			tokio::spawn(proving);
-		}
-	}
-
-	/// Notes what came of a proof.
-	fn note(&self, asked: &AskedOf, peaks: &Peaks, proved: Result<Proved, String>) {
-		let mut state = locked(&self.state);
-		let state = &mut *state;
-		if let Err(text) = &proved {
-			state.problem = Some(text.clone());
-		}
-		let order = state.order;
-		// It may have been answered meanwhile, or be asked otherwise.
-		if let Some(entry) = state.asks.get_mut(&asked.ask) {
-			entry.running = false;
-			if entry.asked == *asked && entry.peaks.as_ref() == Some(peaks) {
-				match proved {
-					Ok(proved) => {
-						entry.ready = Some(Ready {
-							proved,
-							seed: asked.seed,
-							due: asked.due,
-						});
-					}
-					Err(_) => entry.failed = Some(order),
-				}
-			} else {
-				entry.failed = Some(order);
-			}
-		}
-		self.settled
-			.send_modify(|count| *count = count.wrapping_add(1));
 	}
 
 	/// What is ready, signed.
