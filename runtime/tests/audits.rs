@@ -31,7 +31,7 @@ fn an_answer_with_the_bytes_gets_in_and_no_other() {
 		chain.until(40, || <PlacementGroups as PgLedger>::total_bytes() == 1_536);
 
 		let draws = open_with_draws(&mut chain);
-		// 35 a day for each of 30 nodes, in 100 blocks.
+		// 100 a day for each of 30 nodes, in 100 blocks.
 		assert!(draws.len() >= 11, "{}", draws.len());
 		let members = PlacementGroups::acting_set(PG).unwrap();
 		assert!(draws
