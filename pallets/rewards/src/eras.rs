@@ -218,6 +218,10 @@ impl<T: Config> Pallet<T> {
 			// Mostly there is nothing to freeze.
 			let _nothing = with_storage_layer(|| Self::do_freeze(service));
 		}
+		if meter.try_consume(T::WeightInfo::freeze_stakers()).is_err() {
+			return meter.consumed();
+		}
+		let _nothing = with_storage_layer(Self::do_freeze_stakers);
 		if meter
 			.try_consume(T::WeightInfo::payout_page().max(T::WeightInfo::close_era()))
 			.is_err()

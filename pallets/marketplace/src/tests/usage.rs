@@ -335,3 +335,13 @@ fn a_service_without_a_price_is_free() {
 		assert_eq!(status(1), Status::Grace { since: now() });
 	});
 }
+
+#[test]
+fn every_call_fits_a_block_with_room() {
+	use crate::WeightInfo;
+	// A block has two seconds, three quarters of them for what is no system's.
+	let percent = 20_000_000_000;
+	assert!(<() as WeightInfo>::settle().ref_time() < 2 * percent);
+	assert!(<() as WeightInfo>::chargeback().ref_time() < 2 * percent);
+	assert!(<() as WeightInfo>::post_egress(crate::MAX_RECEIPTS).ref_time() < 60 * percent);
+}

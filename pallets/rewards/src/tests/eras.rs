@@ -1,6 +1,6 @@
 //! Revenue, eras, pages, withdrawals.
 
-use crate::{mock::*, Earned, Earnings, EgressTotal, EraPools, Error, OpenEras, Pots};
+use crate::{mock::*, Earned, Earnings, EgressTotal, EraPools, Error, OpenEras, Pots, WeightInfo};
 use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::Weight};
 use hippius_primitives::{
 	money::{Pool, Service},
@@ -357,4 +357,14 @@ fn ten_nodes_earn_what_one_with_the_same_bytes_does() {
 		assert!(ten <= accrued(10) && accrued(10) - ten < 10);
 		assert_eq!(accrued(11), accrued(10) / 2, "half the score, half the pay");
 	});
+}
+
+#[test]
+fn every_call_fits_a_block_with_room() {
+	// A block has two seconds.
+	let percent = 20_000_000_000;
+	assert!(<() as WeightInfo>::payout_page().ref_time() < 5 * percent);
+	assert!(<() as WeightInfo>::payout_validator().ref_time() < 5 * percent);
+	assert!(<() as WeightInfo>::close_staker_era().ref_time() < 2 * percent);
+	assert!(<() as WeightInfo>::freeze().ref_time() < percent);
 }

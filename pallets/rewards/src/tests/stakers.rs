@@ -1,7 +1,7 @@
 //! Validators and those who stake with them.
 
 use crate::{mock::*, Error, OldestStakerEra, StakerEarned, StakerEras, StakersPot};
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::Weight};
 use hippius_primitives::traits::{Staker, ValidatorEra};
 
 /// Two validators: 2 with 60 points, a tenth of commission and three nominators on two pages; 3 with
@@ -125,6 +125,19 @@ fn an_era_that_staking_forgets_is_carried_over() {
 			Rewards::close_staker_era(signed(5)),
 			Error::<Test>::UnknownEra
 		);
+	});
+}
+
+#[test]
+fn a_block_with_room_freezes_the_pot_by_itself() {
+	run(|| {
+		era(1);
+		charge(ARION, 1_000);
+		Rewards::on_idle(2, Weight::MAX);
+		assert_eq!(StakerEras::<Test>::get(1).unwrap().amount, 300);
+		charge(ARION, 1_000);
+		Rewards::on_idle(3, Weight::MAX);
+		assert_eq!(StakersPot::<Test>::get(), 300, "once per era");
 	});
 }
 
