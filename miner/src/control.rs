@@ -320,6 +320,9 @@ async fn status(State(api): State<Arc<Api>>) -> Response {
 
 fn status_of(api: &Api) -> Status {
 	let held = api.epochs.held();
+	// Borrowed once: whoever wants to change it between two loans would wait for the first, and the second
+	// for him.
+	let progress = api.repair.progress().borrow().clone();
 	Status {
 		info: RunInfo {
 			node_key: api.grid.node_key(),
@@ -348,8 +351,8 @@ fn status_of(api: &Api) -> Status {
 		store: StoreStatus::of(&api.store),
 		beats: api.beats.status(),
 		work: api.work.status(),
-		repair: (&*api.repair.progress().borrow()).into(),
-		drain: api.repair.progress().borrow().drain,
+		repair: (&progress).into(),
+		drain: progress.drain,
 	}
 }
 
