@@ -298,7 +298,8 @@ else
 fi
 
 if [ -z "${NAT_BIN:-}" ]; then
-	(cd "$ROOT" && cargo build -q --locked -p arion-grid --example nat_peer &&
+	# Of the whole workspace, so that it is built from the libraries its tests have built.
+	(cd "$ROOT" && cargo build -q --locked --workspace --example nat_peer &&
 		cargo build -q --locked --manifest-path crates/relay/Cargo.toml)
 	NAT_BIN=$CARGO_TARGET_DIR/debug
 fi

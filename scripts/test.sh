@@ -29,17 +29,47 @@ wanted() {
 	return 1
 }
 
+# Seconds a section may take: what hangs must fail by name, long before a whole run is given up.
+limit_of() {
+	case $1 in
+	clippy | unit | build) echo 2700 ;;
+	*) echo 900 ;;
+	esac
+}
+
+# Ends a section's processes; a network it started detached is in sessions of its own and goes on.
+running=
+end_section() {
+	[ -z "$running" ] || kill -"${1:-TERM}" -- "-$running" 2>/dev/null || true
+}
+
 # Runs a section in a shell of its own; a failure is counted and the rest goes on.
 section() {
-	local name=$1 began=$SECONDS status
+	local name=$1 began=$SECONDS status watchdog
 	wanted "$name" || return 0
 	printf '\n== %s\n' "$name"
+	# Process groups of their own, so that all of one can be ended.
+	set -m
 	# Not as a condition, where bash would ignore `set -e`.
 	(
 		set -e
 		"section_${name//-/_}"
-	)
+	) &
+	running=$!
+	(
+		sleep "$(limit_of "$name")"
+		printf '== %s takes longer than %s s and is ended\n' "$name" "$(limit_of "$name")"
+		end_section TERM
+		sleep 10
+		end_section KILL
+	) &
+	watchdog=$!
+	set +m
+	wait "$running"
 	status=$?
+	running=
+	kill -- "-$watchdog" 2>/dev/null
+	wait "$watchdog" 2>/dev/null
 	if [ "$status" -eq 0 ]; then
 		passed=$((passed + 1))
 		timings+=("$(printf '%6d s  ok      %s' $((SECONDS - began)) "$name")")
@@ -52,6 +82,7 @@ section() {
 
 finish() {
 	trap - EXIT INT TERM
+	end_section
 	if [ -x "$DEVNET" ] && [ -d "$HIPPIUS_DEVNET_DIR" ]; then "$DEVNET" down >/dev/null; fi
 	if [ "$failed" -eq 0 ]; then rm -rf "$WORK"; else printf '\nlogs: %s\n' "$WORK/devnet/logs"; fi
 }
@@ -98,8 +129,10 @@ section_extras() {
 	cargo check --manifest-path fuzz/Cargo.toml --locked
 }
 
+# With the tests, which these programs share their libraries' features with: without, cargo would build most of
+# the SDK and the runtime again for a feature of tokio that only tests want.
 section_build() {
-	cargo build --workspace --locked --bins
+	cargo build --workspace --locked --bins --tests
 	cargo build --manifest-path crates/relay/Cargo.toml --locked
 }
 
