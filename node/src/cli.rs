@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{daemons::DaemonArg, session_keys::SessionKeysCmd};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Runs a Hippius node, or one of its tools.
 #[derive(Debug, clap::Parser)]
@@ -52,6 +52,12 @@ pub struct NodeCmd {
 	/// up to four times.
 	#[arg(long = "collector-address", value_name = "IP:PORT")]
 	pub collector_addresses: Vec<SocketAddr>,
+
+	/// Folder of compiled runtimes, so that a start does not compile them again; by default one in the
+	/// base path. Nodes of one user may share it. What lies there is run: keep it as private as the
+	/// node's keys.
+	#[arg(long, value_name = "DIR")]
+	pub wasm_cache: Option<PathBuf>,
 }
 
 /// The tools.

@@ -62,22 +62,22 @@ pub fn run() -> sc_cli::Result<()> {
 			runner.sync_run(|config| cmd.run(config.chain_spec, config.network))
 		}
 		Some(Subcommand::CheckBlock(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
-			let parts = service::new_partial(&config)?;
+			let parts = service::new_partial(&config, None)?;
 			Ok((
 				cmd.run(parts.client, parts.import_queue),
 				parts.task_manager,
 			))
 		}),
 		Some(Subcommand::ExportBlocks(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
-			let parts = service::new_partial(&config)?;
+			let parts = service::new_partial(&config, None)?;
 			Ok((cmd.run(parts.client, config.database), parts.task_manager))
 		}),
 		Some(Subcommand::ExportState(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
-			let parts = service::new_partial(&config)?;
+			let parts = service::new_partial(&config, None)?;
 			Ok((cmd.run(parts.client, config.chain_spec), parts.task_manager))
 		}),
 		Some(Subcommand::ImportBlocks(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
-			let parts = service::new_partial(&config)?;
+			let parts = service::new_partial(&config, None)?;
 			Ok((
 				cmd.run(parts.client, parts.import_queue),
 				parts.task_manager,
@@ -87,7 +87,7 @@ pub fn run() -> sc_cli::Result<()> {
 			.create_runner(cmd)?
 			.sync_run(|config| cmd.run(config.database)),
 		Some(Subcommand::Revert(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
-			let parts = service::new_partial(&config)?;
+			let parts = service::new_partial(&config, None)?;
 			let revert_consensus = Box::new(|client: std::sync::Arc<_>, backend, blocks| {
 				sc_consensus_babe::revert(std::sync::Arc::clone(&client), backend, blocks)?;
 				sc_consensus_grandpa::revert(client, blocks)?;
@@ -109,9 +109,14 @@ fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 	let collector =
 		CollectorConfig::resolve(cli.run.collector_listen, &cli.run.collector_addresses)
 			.map_err(|error| sc_cli::Error::Input(error.to_string()))?;
+	let wasm_cache = cli.run.wasm_cache.clone();
 	let runner = cli.create_runner(&cli.run.base)?;
 	runner.run_node_until_exit(|config| async move {
-		let options = Options { daemons, collector };
+		let options = Options {
+			daemons,
+			collector,
+			wasm_cache,
+		};
 		let handle = match config.network.network_backend {
 			NetworkBackendType::Libp2p => {
 				service::new_full::<sc_network::NetworkWorker<_, _>>(config, options)

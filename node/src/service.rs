@@ -12,6 +12,7 @@ use sc_consensus_babe::{BabeLink, BabeWorkerHandle, SlotProportion};
 use sc_consensus_grandpa::{
 	FinalityProofProvider, GrandpaJustificationStream, SharedAuthoritySet, SharedVoterState,
 };
+use sc_executor::{HeapAllocStrategy, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_network::{
 	event::Event, service::traits::NetworkService, NetworkBackend, NetworkEventStream,
 };
@@ -25,7 +26,11 @@ use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use sp_consensus_babe::inherents::BabeCreateInherentDataProviders;
 use sp_keystore::KeystorePtr;
 use sp_runtime::traits::Block as BlockT;
-use std::{sync::Arc, time::Duration};
+use std::{
+	path::{Path, PathBuf},
+	sync::Arc,
+	time::Duration,
+};
 
 /// What the wasm runtime may call.
 pub type HostFunctions = sp_io::SubstrateHostFunctions;
@@ -54,6 +59,9 @@ type BlockImport = sc_consensus_babe::BabeBlockImport<
 /// Blocks between two justifications that are kept for ever.
 const JUSTIFICATION_PERIOD: u32 = 512;
 
+/// The folder of compiled runtimes in the base path.
+const WASM_CACHE: &str = "wasm-cache";
+
 /// What this node does beyond what every Substrate node's configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -61,6 +69,8 @@ pub struct Options {
 	pub daemons: Vec<DaemonAccess>,
 	/// Where this validator collects heartbeats, if it does.
 	pub collector: Option<CollectorConfig>,
+	/// Where compiled runtimes are kept, if not in the base path.
+	pub wasm_cache: Option<PathBuf>,
 }
 
 /// Why a node does not start, where the reason is ours.
@@ -139,8 +149,36 @@ pub struct NodeHandle {
 	pub rpc_handlers: RpcHandlers,
 }
 
-/// Opens the database and sets up what checks blocks.
-pub fn new_partial(config: &Configuration) -> Result<Partial, ServiceError> {
+/// The executor of runtimes, as [`sc_service::new_wasm_executor`] makes it, which keeps what it compiled.
+fn executor(config: &Configuration, wasm_cache: Option<&Path>) -> Executor {
+	let cache = wasm_cache.map_or_else(
+		|| config.base_path.path().join(WASM_CACHE),
+		Path::to_path_buf,
+	);
+	let config = &config.executor;
+	let heap = config
+		.default_heap_pages
+		.map_or(DEFAULT_HEAP_ALLOC_STRATEGY, |pages| {
+			HeapAllocStrategy::Static {
+				extra_pages: u32::try_from(pages).unwrap_or(u32::MAX),
+			}
+		});
+	Executor::builder()
+		.with_execution_method(config.wasm_method)
+		.with_onchain_heap_alloc_strategy(heap)
+		.with_offchain_heap_alloc_strategy(heap)
+		.with_max_runtime_instances(config.max_runtime_instances)
+		.with_runtime_cache_size(config.runtime_cache_size)
+		.with_cache_path(cache)
+		.build()
+}
+
+/// Opens the database and sets up what checks blocks. Compiled runtimes are kept in `wasm_cache`, or in the base
+/// path.
+pub fn new_partial(
+	config: &Configuration,
+	wasm_cache: Option<&Path>,
+) -> Result<Partial, ServiceError> {
 	let telemetry = config
 		.telemetry_endpoints
 		.clone()
@@ -152,7 +190,7 @@ pub fn new_partial(config: &Configuration) -> Result<Partial, ServiceError> {
 		})
 		.transpose()?;
 
-	let executor = sc_service::new_wasm_executor::<HostFunctions>(&config.executor);
+	let executor = executor(config, wasm_cache);
 	let (client, backend, keystore_container, task_manager) =
 		sc_service::new_full_parts::<Block, RuntimeApi, _>(
 			config,
@@ -262,7 +300,7 @@ where
 		babe_link,
 		babe_worker,
 		mut telemetry,
-	} = new_partial(&config)?;
+	} = new_partial(&config, options.wasm_cache.as_deref())?;
 
 	let role = config.role;
 	refuse_placeholder_keys(role, &babe_link)?;
@@ -542,7 +580,7 @@ struct AuthorityDiscoveryConfig {
 	role: sc_service::Role,
 	public_addresses: Vec<sc_network::Multiaddr>,
 	publish_non_global_ips: bool,
-	cache: Option<std::path::PathBuf>,
+	cache: Option<PathBuf>,
 	prometheus: Option<substrate_prometheus_endpoint::Registry>,
 }
 

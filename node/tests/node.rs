@@ -12,7 +12,7 @@ use sc_cli::SubstrateCli;
 use sc_client_api::{Backend, BlockchainEvents, UsageProvider};
 use sc_network::Litep2pNetworkBackend;
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-use std::{fs::File, path::Path, time::Duration};
+use std::{fs::File, path::{Path, PathBuf}, time::Duration};
 use tokio::runtime::Runtime;
 
 /// Far more than a slow machine needs; only a node that hangs meets it.
@@ -107,6 +107,19 @@ fn check_methods(node: &NodeHandle) {
 	}
 }
 
+/// All files in a folder and its folders.
+fn files(dir: &Path) -> Vec<PathBuf> {
+	let mut found = Vec::new();
+	for entry in std::fs::read_dir(dir).unwrap() {
+		let path = entry.unwrap().path();
+		match path.is_dir() {
+			true => found.extend(files(&path)),
+			false => found.push(path),
+		}
+	}
+	found
+}
+
 #[test]
 fn it_authors_finalises_and_goes_on_after_a_restart() {
 	let dir = tempfile::tempdir().unwrap();
@@ -132,6 +145,13 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 	assert_eq!(properties["tokenDecimals"], 9);
 	assert_eq!(properties["ss58Format"], 42);
 	stop(runtime, node, dir.path());
+
+	// What a start compiled is kept for the next, which does without if it is spoilt.
+	let compiled = files(&dir.path().join("wasm-cache"));
+	assert!(!compiled.is_empty());
+	for file in compiled {
+		std::fs::write(file, b"spoilt").unwrap();
+	}
 
 	let runtime = Runtime::new().unwrap();
 	let node = start(&runtime, dir.path(), Options::default());

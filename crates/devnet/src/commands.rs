@@ -62,11 +62,36 @@ fn path(path: &Path) -> String {
 	path.display().to_string()
 }
 
+/// The local network's genesis as the nodes start from it.
+fn chain_spec_file(dir: &StateDir) -> PathBuf {
+	dir.path().join("chain-spec.json")
+}
+
+/// Writes the genesis state once: a node that starts from a network's name makes it with the runtime, which it
+/// compiles for that.
+pub fn chain_spec(bins: &Bins, dir: &StateDir) -> Spec {
+	Spec {
+		name: "hippius-node export-chain-spec".into(),
+		program: bins.path(NODE),
+		args: args([
+			"export-chain-spec",
+			"--chain",
+			"local",
+			"--raw",
+			"--output",
+			&path(&chain_spec_file(dir)),
+		]),
+		log: dir.log("chain-spec"),
+	}
+}
+
 /// A chain node; `boot` are the multiaddresses of nodes that run already.
 pub fn node(bins: &Bins, dir: &StateDir, plan: &Plan, node: &NodePlan, boot: &[String]) -> Entry {
 	let mut list = args([
 		"--chain",
-		"local",
+		&path(&chain_spec_file(dir)),
+		"--wasm-cache",
+		&path(&dir.path().join("wasm-cache")),
 		"--base-path",
 		&path(&node.base_path),
 		"--name",

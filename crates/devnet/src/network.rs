@@ -132,13 +132,19 @@ impl Network {
 			.take(1)
 			.map(|first| format!("/ip4/127.0.0.1/tcp/{}/p2p/{BOOT_PEER}", first.p2p_port))
 			.collect();
-		try_join_all(self.plan.nodes().enumerate().map(|(number, node)| {
-			let boot = if number == 0 { &[] } else { boot.as_slice() };
+		let genesis = commands::chain_spec(&self.bins, &self.dir);
+		tool::run(&genesis, self.dir.path()).await?;
+		let start = |node, boot: &[String]| {
 			self.start_and_wait(commands::node(
 				&self.bins, &self.dir, &self.plan, node, boot,
 			))
-		}))
-		.await?;
+		};
+		// The first compiles the runtime, the others take what it made.
+		let mut nodes = self.plan.nodes();
+		if let Some(first) = nodes.next() {
+			start(first, &[]).await?;
+		}
+		try_join_all(nodes.map(|node| start(node, &boot))).await?;
 		self.check_boot_node().await?;
 		self.story.say("three validators and a full node answer");
 		if let Some(relay) = &self.plan.relay {
