@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test there is, or only the sections named: setup shell fmt clippy unit relay nat extras build up
+# Runs every test there is, or only the sections named: setup shell fmt unit relay nat build clippy extras up
 # demo during-get during-put too-many damage twice nodes beats clients stories down audits. What CI runs is this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
@@ -17,10 +17,10 @@ FILE_BYTES=${FILE_BYTES:-33554433}
 
 head -c "$FILE_BYTES" /dev/urandom >"$FILE"
 
-passed=0
-failed=0
 chosen=("$@")
-timings=()
+# A line per section that is over: its status, its seconds, its name.
+RESULTS=$WORK/results
+: >"$RESULTS"
 
 wanted() {
 	[ ${#chosen[@]} -eq 0 ] && return
@@ -37,7 +37,7 @@ limit_of() {
 	esac
 }
 
-# Ends a section's processes; a network it started detached is in sessions of its own and goes on.
+# Ends a section's processes; a network it started detached is in groups of its own and goes on.
 running=
 end_section() {
 	[ -z "$running" ] || kill -"${1:-TERM}" -- "-$running" 2>/dev/null || true
@@ -48,6 +48,7 @@ section() {
 	local name=$1 began=$SECONDS status watchdog
 	wanted "$name" || return 0
 	printf '\n== %s\n' "$name"
+	REPORT=$WORK/$name.json
 	# Process groups of their own, so that all of one can be ended.
 	set -m
 	# Not as a condition, where bash would ignore `set -e`.
@@ -70,21 +71,39 @@ section() {
 	running=
 	kill -- "-$watchdog" 2>/dev/null
 	wait "$watchdog" 2>/dev/null
-	if [ "$status" -eq 0 ]; then
-		passed=$((passed + 1))
-		timings+=("$(printf '%6d s  ok      %s' $((SECONDS - began)) "$name")")
-	else
-		failed=$((failed + 1))
-		timings+=("$(printf '%6d s  FAILED  %s' $((SECONDS - began)) "$name")")
-		printf '== %s FAILED\n' "$name"
-	fi
+	[ "$status" -eq 0 ] || printf '== %s FAILED\n' "$name"
+	echo "$status $((SECONDS - began)) $name" >>"$RESULTS"
+}
+
+# Runs sections beside those that follow; what they print comes when `join_lanes` has waited for them.
+lanes=()
+beside() {
+	local lane=$WORK/lane-${#lanes[@]}.log
+	(
+		trap - EXIT
+		trap 'end_section; exit 130' INT TERM
+		local name
+		for name in "$@"; do section "$name"; done
+	) >"$lane" 2>&1 &
+	lanes+=("$!:$lane")
+}
+
+join_lanes() {
+	local lane
+	for lane in ${lanes[@]+"${lanes[@]}"}; do
+		wait "${lane%%:*}"
+		cat "${lane#*:}"
+	done
+	lanes=()
 }
 
 finish() {
+	local lane
 	trap - EXIT INT TERM
 	end_section
+	for lane in ${lanes[@]+"${lanes[@]}"}; do kill "${lane%%:*}" 2>/dev/null; done
 	if [ -x "$DEVNET" ] && [ -d "$HIPPIUS_DEVNET_DIR" ]; then "$DEVNET" down >/dev/null; fi
-	if [ "$failed" -eq 0 ]; then rm -rf "$WORK"; else printf '\nlogs: %s\n' "$WORK/devnet/logs"; fi
+	if grep -q '^[^0]' "$RESULTS"; then printf '\nlogs: %s\n' "$WORK"; else rm -rf "$WORK"; fi
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -109,7 +128,13 @@ section_fmt() {
 	cargo fmt --manifest-path crates/relay/Cargo.toml --check
 }
 
-section_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+# Lints and checks run beside networks, which leave most of the machine idle; those come first.
+lowest_priority() { renice -n 19 -p "$BASHPID" >/dev/null; }
+
+section_clippy() {
+	lowest_priority
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+}
 
 section_unit() { cargo test --workspace --locked --no-fail-fast; }
 
@@ -124,6 +149,7 @@ section_nat() { scripts/nat.sh; }
 
 # Workspaces of their own that nothing else builds.
 section_extras() {
+	lowest_priority
 	# Without the node's executor, which takes longer than all the rest.
 	cargo check --manifest-path benches/Cargo.toml --workspace --exclude bench-wasm --locked
 	cargo check --manifest-path fuzz/Cargo.toml --locked
@@ -146,7 +172,7 @@ section_up() {
 demo() {
 	local out
 	out=$("$DEVNET" demo --file "$FILE" --json "$@")
-	tail -n1 <<<"$out" | tee "$WORK/report.json"
+	tail -n1 <<<"$out" | tee "$REPORT"
 	report 'r.ok === true && r.sha256_in === r.sha256_out && r.sha256_in.length === 64'
 	report "r.bytes === $FILE_BYTES && r.miners === 30 && r.stripes > 0 && r.error === undefined"
 }
@@ -155,7 +181,7 @@ demo() {
 report() {
 	node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1]));
 		if (!eval(process.argv[2])) { console.error("not so:", process.argv[2]); process.exit(1); }' \
-		"$WORK/report.json" "$1"
+		"$REPORT" "$1"
 }
 
 section_demo() {
@@ -179,7 +205,7 @@ section_too_many() {
 		echo 'the file came back from 9 miners' >&2
 		return 1
 	fi
-	tail -n1 <<<"$out" | tee "$WORK/report.json"
+	tail -n1 <<<"$out" | tee "$REPORT"
 	report 'r.ok === false && r.killed === 21 && r.sha256_out === null'
 	report '/stripe .*21 (are )?missing/.test(r.error)'
 }
@@ -232,12 +258,13 @@ section_down() {
 	fi
 }
 
-# A network of its own, in which a zone can lose a miner; it ends with the section. Nothing here depends on
-# luck: what draws do not find in time is challenged.
+# A network of its own, in which a zone can lose a miner; it ends with the section, and has other ports than
+# the one beside it. Nothing here depends on luck: what draws do not find in time is challenged.
 section_audits() {
 	local out
-	out=$("$DEVNET" demo --file "$FILE" --json --spare-zone 0 --audits)
-	tail -n1 <<<"$out" | tee "$WORK/report.json"
+	export HIPPIUS_DEVNET_DIR=$WORK/audits
+	out=$("$DEVNET" demo --file "$FILE" --json --base-port 22100 --spare-zone 0 --audits)
+	tail -n1 <<<"$out" | tee "$REPORT"
 	report 'r.ok === true && r.sha256_in === r.sha256_out && r.miners === 31 && r.killed === 21'
 	report 'r.audits.honest_misses === 0 && r.audits.slow_misses === 0 && r.audits.outage === false'
 	report 'r.audits.slow_samples > 0 && r.audits.lost[0] * 20 >= r.audits.lost[1]'
@@ -245,16 +272,27 @@ section_audits() {
 	report 'r.audits.jailed < r.audits.evicted && r.audits.evicted < r.audits.repaired'
 }
 
-for name in setup shell fmt clippy unit relay nat extras build up demo during-get during-put too-many damage twice nodes beats clients stories down audits; do
-	section "$name"
-	# setup.sh may have found out more.
-	if [ "$name" = setup ]; then
-		# shellcheck source=scripts/env.sh
-		. "$ROOT/scripts/env.sh"
-	fi
-done
+checks=(clippy extras)
+networks=(up demo during-get during-put too-many damage twice nodes beats clients stories down)
+
+section setup
+# setup.sh may have found out more.
+# shellcheck source=scripts/env.sh
+. "$ROOT/scripts/env.sh"
+for name in shell fmt unit relay nat build; do section "$name"; done
+if [ ${#chosen[@]} -eq 0 ]; then
+	beside "${checks[@]}"
+	beside audits
+	for name in "${networks[@]}"; do section "$name"; done
+	join_lanes
+else
+	for name in "${checks[@]}" "${networks[@]}" audits; do section "$name"; done
+fi
 
 printf '\n'
-printf '%s\n' "${timings[@]}"
-printf '%d passed, %d failed\n' "$passed" "$failed"
+while read -r status seconds name; do
+	printf '%6d s  %-6s  %s\n' "$seconds" "$([ "$status" -eq 0 ] && echo ok || echo FAILED)" "$name"
+done <"$RESULTS"
+failed=$(grep -c '^[^0]' "$RESULTS")
+printf '%d passed, %d failed\n' "$(grep -c '^0 ' "$RESULTS")" "$failed"
 [ "$failed" -eq 0 ]

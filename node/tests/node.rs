@@ -12,7 +12,11 @@ use sc_cli::SubstrateCli;
 use sc_client_api::{Backend, BlockchainEvents, UsageProvider};
 use sc_network::Litep2pNetworkBackend;
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-use std::{fs::File, path::{Path, PathBuf}, time::Duration};
+use std::{
+	fs::File,
+	path::{Path, PathBuf},
+	time::Duration,
+};
 use tokio::runtime::Runtime;
 
 /// Far more than a slow machine needs; only a node that hangs meets it.
