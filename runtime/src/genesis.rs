@@ -1,16 +1,24 @@
 //! The networks' first states, by name.
 //!
-//! - [`DEVELOPMENT`]: one validator, Alice
-//! - [`LOCAL`]: three validators, Alice, Bob and Charlie; sessions of two minutes
+//! - [`DEVELOPMENT`]: one validator, Alice; here and in the next Eve stakes with all validators
+//! - [`LOCAL`]: three validators, Alice, Bob and Charlie; sessions, which are staking eras, of two minutes
 //! - [`MAIN`]: the main network, with **placeholder** keys nobody holds: a chain made from it cannot
 //!   author until they are replaced, see [`is_placeholder`]
 
-use crate::{configs::BABE_GENESIS_EPOCH_CONFIG, units::ALPHA, *};
+use crate::{
+	configs::{
+		money::{RepairFundAccount, TreasuryAccount},
+		BABE_GENESIS_EPOCH_CONFIG,
+	},
+	units::ALPHA,
+	*,
+};
 use alloc::{format, string::ToString, vec, vec::Vec};
 use arion_crush::cluster::FailureDomain;
 use frame_support::build_struct_json_patch;
 use pallet_cluster_map::PlacementConfig;
 use pallet_heartbeats::HeartbeatConfig;
+use pallet_marketplace::Terms;
 use pallet_ranking::EraConfig;
 use pallet_staking::{Forcing, StakerStatus};
 use sp_core::{ed25519, sr25519, ByteArray};
@@ -82,6 +90,8 @@ pub fn is_placeholder(key: &sp_consensus_babe::AuthorityId) -> bool {
 /// What one network differs in from another.
 struct Preset {
 	validators: Vec<Validator>,
+	/// Who stakes `STAKE` with all of them.
+	nominators: Vec<AccountId>,
 	balances: Vec<(AccountId, Balance)>,
 	council: Vec<AccountId>,
 	sudo: Option<AccountId>,
@@ -95,9 +105,55 @@ struct Preset {
 	audits: pallet_audits::Rules,
 	heartbeat: HeartbeatConfig,
 	eras: EraConfig,
+	market: Market,
+}
+
+/// How credits begin.
+struct Market {
+	terms: Terms,
+	/// Rao in the float, which backs vouchers, and in the reserve, which covers chargebacks.
+	funds: (Balance, Balance),
+	/// The payment service's keys; without any there are no vouchers.
+	keys: Vec<[u8; 32]>,
 }
 
 impl Preset {
+	/// What accounts start with. Those that get parts of anything, however small, are alive from the
+	/// beginning: nobody can move money to an account below its least balance.
+	fn all_balances(&self) -> Vec<(AccountId, Balance)> {
+		let least = units::EXISTENTIAL_DEPOSIT;
+		let (escrow, float, reserve) = Marketplace::pallet_accounts();
+		let (in_float, in_reserve) = self.market.funds;
+		let mut balances = self.balances.clone();
+		balances.extend([
+			(TreasuryAccount::get(), least),
+			(RepairFundAccount::get(), least),
+			(Rewards::account(), least),
+			(escrow, least),
+			(float, least + in_float),
+			(reserve, least + in_reserve),
+		]);
+		balances
+	}
+
+	fn stakers(&self) -> Vec<(AccountId, AccountId, Balance, StakerStatus<AccountId>)> {
+		let validators: Vec<_> = self
+			.validators
+			.iter()
+			.map(|validator| validator.account.clone())
+			.collect();
+		let staker =
+			|account: &AccountId, status| (account.clone(), account.clone(), STAKE, status);
+		let validating = validators
+			.iter()
+			.map(|account| staker(account, StakerStatus::Validator));
+		let nominating = self
+			.nominators
+			.iter()
+			.map(|account| staker(account, StakerStatus::Nominator(validators.clone())));
+		validating.chain(nominating).collect()
+	}
+
 	fn to_json(&self) -> serde_json::Value {
 		build_struct_json_patch!(RuntimeGenesisConfig {
 			network: NetworkConfig {
@@ -109,7 +165,7 @@ impl Preset {
 				backfill_period: self.backfill_period,
 			},
 			balances: BalancesConfig {
-				balances: self.balances.clone()
+				balances: self.all_balances()
 			},
 			cluster_map: ClusterMapConfig {
 				placement: self.placement.clone()
@@ -119,6 +175,13 @@ impl Preset {
 				heartbeat: self.heartbeat
 			},
 			ranking: RankingConfig { ranking: self.eras },
+			marketplace: MarketplaceConfig {
+				market: self.market.terms,
+				prices: Vec::new(),
+				// Whoever tells it first does so by force.
+				alpha_price: 0,
+				payment_keys: self.market.keys.clone(),
+			},
 			babe: BabeConfig {
 				epoch_config: BABE_GENESIS_EPOCH_CONFIG
 			},
@@ -127,19 +190,7 @@ impl Preset {
 				minimum_validator_count: 1,
 				force_era: Forcing::NotForcing,
 				slash_reward_fraction: Perbill::from_percent(10),
-				stakers: self
-					.validators
-					.iter()
-					.map(|validator| {
-						let account = &validator.account;
-						(
-							account.clone(),
-							account.clone(),
-							STAKE,
-							StakerStatus::Validator,
-						)
-					})
-					.collect(),
+				stakers: self.stakers(),
 				min_validator_bond: STAKE / 10,
 				min_nominator_bond: ALPHA,
 			},
@@ -182,6 +233,7 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 	let accounts = well_known_accounts();
 	Preset {
 		validators,
+		nominators: vec![Sr25519Keyring::Eve.to_account_id()],
 		balances: accounts
 			.iter()
 			.map(|account| (account.clone(), ENDOWMENT))
@@ -189,7 +241,7 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 		council: accounts.into_iter().take(3).collect(),
 		sudo: Some(Sr25519Keyring::Alice.to_account_id()),
 		slots_per_epoch,
-		sessions_per_era: 2,
+		sessions_per_era: 1,
 		key_overlap: Some(units::MINUTES),
 		unbonding_period: Some(2 * units::MINUTES),
 		snapshot_period: Some(units::MINUTES / 2),
@@ -225,6 +277,26 @@ fn test_network(validators: Vec<Validator>, slots_per_epoch: u64) -> Preset {
 			era_blocks: 20,
 			day_blocks: DAY_OF_TESTS,
 			sweep_blocks: 5,
+		},
+		// Storage costs nothing until root sets a price.
+		market: Market {
+			terms: Terms {
+				floor_blocks: DAY_OF_TESTS,
+				grace_blocks: DAY_OF_TESTS / 5,
+				notice_blocks: 2,
+				freeze_ms: 10 * 60_000,
+				day_ms: 10 * 60_000,
+				least_credits: 1,
+				..Terms::default()
+			},
+			funds: (10_000 * ALPHA, 1_000 * ALPHA),
+			keys: [
+				Ed25519Keyring::Alice,
+				Ed25519Keyring::Bob,
+				Ed25519Keyring::Charlie,
+			]
+			.map(|key| key.public().0)
+			.to_vec(),
 		},
 	}
 }
@@ -274,6 +346,13 @@ fn main_network() -> Preset {
 		audits: pallet_audits::Rules::default(),
 		heartbeat: HeartbeatConfig::default(),
 		eras: EraConfig::default(),
+		nominators: Vec::new(),
+		// The treasury fills float and reserve; root names keys and prices.
+		market: Market {
+			terms: Terms::default(),
+			funds: (0, 0),
+			keys: Vec::new(),
+		},
 		validators,
 	}
 }

@@ -142,4 +142,10 @@ mod runtime {
 	pub type Heartbeats = pallet_heartbeats;
 	#[runtime::pallet_index(45)]
 	pub type Ranking = pallet_ranking;
+	#[runtime::pallet_index(46)]
+	pub type Rewards = pallet_rewards;
+	#[runtime::pallet_index(47)]
+	pub type Marketplace = pallet_marketplace;
+	#[runtime::pallet_index(48)]
+	pub type Orders = pallet_orders;
 }

@@ -41,7 +41,15 @@ fn our_view_functions_and_apis_are_listed() {
 	else {
 		panic!("not version 16");
 	};
-	for pallet in ["Registry", "PlacementGroups", "Heartbeats", "Ranking"] {
+	for pallet in [
+		"Registry",
+		"PlacementGroups",
+		"Heartbeats",
+		"Ranking",
+		"Rewards",
+		"Marketplace",
+		"Orders",
+	] {
 		let pallet = metadata
 			.pallets
 			.iter()

@@ -47,7 +47,7 @@ fn requested<T: Config>() -> (T::AccountId, T::AccountId) {
 
 fn assigned<T: Config>() -> (T::AccountId, T::AccountId) {
 	let found = requested::<T>();
-	Pallet::<T>::tick(frame_support::weights::Weight::MAX);
+	Pallet::<T>::assign_waiting();
 	assert!(Waiting::<T>::get().is_empty());
 	found
 }
@@ -96,7 +96,7 @@ mod benchmarks {
 
 		#[block]
 		{
-			Pallet::<T>::tick(frame_support::weights::Weight::MAX);
+			Pallet::<T>::assign_waiting();
 		}
 
 		assert!(Waiting::<T>::get().is_empty());

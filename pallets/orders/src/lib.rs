@@ -65,7 +65,7 @@ pub mod pallet {
 		/// What they are worth.
 		type Scores: NodeScores;
 
-		/// Lots that nobody knows a block before.
+		/// Lots, and the block since which somebody could know them: orders that came later wait.
 		type Randomness: Randomness<Self::Hash, BlockNumberFor<Self>>;
 
 		/// Blocks a node has to accept an order.
@@ -84,7 +84,7 @@ pub mod pallet {
 		#[pallet::constant]
 		type EraBlocks: Get<u32>;
 
-		/// Orders assigned, and orders looked at, per block, as far as there is room.
+		/// Orders assigned per block; and orders looked at per block, as far as there is room.
 		#[pallet::constant]
 		type PerBlock: Get<u32>;
 
@@ -298,6 +298,10 @@ pub mod pallet {
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+			Self::assign_waiting()
+		}
+
 		fn on_idle(_: BlockNumberFor<T>, room: Weight) -> Weight {
 			Self::tick(room)
 		}
@@ -305,6 +309,12 @@ pub mod pallet {
 		fn integrity_test() {
 			assert!(T::EraBlocks::get() > 0, "eras must end");
 			assert!(T::PerBlock::get() > 0, "orders must be assigned");
+			let assigning = T::WeightInfo::assign().saturating_mul(T::PerBlock::get().into());
+			let most = T::BlockWeights::get().max_block / 10;
+			assert!(
+				assigning.all_lte(most),
+				"assigning orders must leave a block nine tenths"
+			);
 			assert!(
 				T::MinTerm::get() > 0 && T::MinTerm::get() <= T::MaxTerm::get(),
 				"there must be a term that can be ordered"

@@ -7,7 +7,7 @@ use crate::{
 use frame_support::{
 	ensure,
 	pallet_prelude::DispatchResult,
-	traits::Get,
+	traits::{Get, Randomness},
 	weights::{Weight, WeightMeter},
 };
 use hippius_primitives::{
@@ -73,13 +73,12 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Gives a waiting order to a node, by lot. It was requested in an earlier block, so who asked could
-	/// not know the lot.
-	fn assign(id: u64) {
+	/// Gives a waiting order to a node, by lot. It has waited since before anybody could know `seed`.
+	fn assign(id: u64, seed: &T::Hash) {
 		let Some(mut order) = Orders::<T>::get(id) else {
 			return;
 		};
-		let drawn = Self::draw(id, &order);
+		let drawn = Self::draw(id, &order, seed);
 		order.attempts = order.attempts.saturating_add(1);
 		match drawn {
 			Some(node) => {
@@ -275,26 +274,35 @@ impl<T: Config> Pallet<T> {
 		leaving || matches!(T::Liveness::liveness(node), LivenessState::Down { .. })
 	}
 
-	/// Assigns the oldest orders and looks at the next few, as far as the block has room.
-	pub(crate) fn tick(room: Weight) -> Weight {
-		let mut meter = WeightMeter::with_limit(room);
-		let now = Self::block();
+	/// Assigns the oldest orders, at the beginning of a block: the lot falls on offers as they were left
+	/// by the block before, when it was not known. Gives what that weighs.
+	pub(crate) fn assign_waiting() -> Weight {
 		let waiting = Waiting::<T>::decode_len().unwrap_or(0) as u32;
+		let mut weight = T::DbWeight::get().reads(1);
+		if waiting == 0 {
+			return weight;
+		}
+		let (seed, known) = T::Randomness::random(b"hippius/orders");
+		let known: u32 = known.unique_saturated_into();
 		for _ in 0..T::PerBlock::get().min(waiting) {
-			if meter.try_consume(T::WeightInfo::assign()).is_err() {
-				return meter.consumed();
-			}
+			weight.saturating_accrue(T::WeightInfo::assign());
 			let Some(id) = Waiting::<T>::get().first().copied() else {
 				break;
 			};
 			let since = Orders::<T>::get(id).map(|order| order.state);
-			if matches!(since, Some(State::Requested { since }) if since >= now) {
-				// It and all behind it came in this block.
+			if matches!(since, Some(State::Requested { since }) if since >= known) {
+				// It and all behind it came when the lot could be known.
 				break;
 			}
 			Waiting::<T>::mutate(|queue| queue.retain(|other| *other != id));
-			Self::assign(id);
+			Self::assign(id, &seed);
 		}
+		weight
+	}
+
+	/// Looks at the next few orders, as far as the block has room.
+	pub(crate) fn tick(room: Weight) -> Weight {
+		let mut meter = WeightMeter::with_limit(room);
 		let mut cursor = Cursor::<T>::get();
 		for _ in 0..T::PerBlock::get() {
 			if meter.try_consume(T::WeightInfo::advance()).is_err() {

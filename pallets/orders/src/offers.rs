@@ -4,7 +4,7 @@ use crate::{
 	types::{Offer, Order, MAX_LOTS},
 	Config, Error, Event, Largest, OfferOf, Offering, Pallet,
 };
-use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Randomness};
+use frame_support::{ensure, pallet_prelude::DispatchResult};
 use hippius_economy::{accepted, place};
 use hippius_primitives::{
 	money::Service,
@@ -81,14 +81,13 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Draws the node that an order is given to: by score and free units, none that passed it on.
-	pub(crate) fn draw(id: u64, order: &Order<T::AccountId>) -> Option<NodeIndex> {
+	pub(crate) fn draw(id: u64, order: &Order<T::AccountId>, seed: &T::Hash) -> Option<NodeIndex> {
 		let service = order.request.service;
 		let all = Offering::<T>::get(service);
 		let largest = Largest::<T>::get(service);
-		let (seed, _) = T::Randomness::random(b"hippius/orders");
 		let mut spare = None;
 		for lot in 0..MAX_LOTS {
-			let hash = blake2_256(&codec::Encode::encode(&(&seed, id, order.attempts, lot)));
+			let hash = blake2_256(&codec::Encode::encode(&(seed, id, order.attempts, lot)));
 			let (at, chance) = (word(&hash, 0), word(&hash, 8));
 			let Some(node) = place(at, all.len() as u32)
 				.and_then(|place| all.get(place as usize))

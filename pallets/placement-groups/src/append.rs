@@ -15,10 +15,11 @@ use frame_support::{
 };
 use frame_system::pallet_prelude::BlockNumberFor;
 use hippius_primitives::{
-	coding::{SHARD_ALIGN, SHARD_LEN, WRITE_QUORUM},
+	coding::{DATA_SHARDS, SHARD_ALIGN, SHARD_LEN, WRITE_QUORUM},
 	ledger::{owners_hash, Held},
+	money::Service,
 	receipt::{BatchRef, ReceiptBody, MAX_RECEIPT_STRIPES},
-	traits::{ClusterMaps, NodeRegistry},
+	traits::{ClusterMaps, NodeRegistry, UsageMeter, UsageRefused},
 	Epoch, NodeIndex, NodeKey, Pg,
 };
 use sp_core::ed25519;
@@ -61,6 +62,12 @@ impl<T: Config> Pallet<T> {
 		);
 		for (body, receipt) in bodies.iter().zip(&receipts) {
 			Self::check_signature(body.node, &body.payload(), &receipt.signature)?;
+		}
+		let charger = by.clone().into();
+		for share in &owners {
+			let units = logical(share.bytes).ok_or(Error::<T>::UsageOverflow)?;
+			T::Usage::add(Service::Arion, &share.owner, &charger, units)
+				.map_err(Error::<T>::from)?;
 		}
 
 		let now = Self::period();
@@ -267,6 +274,22 @@ impl<T: Config> Pallet<T> {
 	/// The block until which a node that must fill a slot from now on is not asked for it.
 	pub(crate) fn fill_until() -> BlockNumberFor<T> {
 		frame_system::Pallet::<T>::block_number().saturating_add(T::BackfillPeriod::get())
+	}
+}
+
+/// The bytes that owners are charged for: of `bytes` in each slot. The price has the parity in it.
+pub(crate) fn logical(bytes: u64) -> Option<u64> {
+	bytes.checked_mul(DATA_SHARDS as u64)
+}
+
+impl<T> From<UsageRefused> for Error<T> {
+	fn from(refused: UsageRefused) -> Self {
+		match refused {
+			UsageRefused::NoFunds => Self::OwnerWithoutFunds,
+			UsageRefused::Locked => Self::OwnerLocked,
+			UsageRefused::NotAuthorised => Self::NotAuthorised,
+			UsageRefused::TooMuch => Self::UsageOverflow,
+		}
 	}
 }
 

@@ -49,11 +49,11 @@ pub mod pallet {
 	};
 	use alloc::vec::Vec;
 	use arion_storage_proof::Batch;
-	use frame_support::pallet_prelude::*;
+	use frame_support::{pallet_prelude::*, weights::Weight};
 	use frame_system::{ensure_authorized, pallet_prelude::*};
 	use hippius_primitives::{
 		registration::NodeRecord,
-		traits::{ClusterMaps, NodeRegistry, StorageOwners},
+		traits::{ClusterMaps, NodeRegistry, StorageOwners, UsageMeter},
 		Epoch, NodeIndex, Pg, StripeId, TOTAL_SHARDS,
 	};
 
@@ -78,6 +78,12 @@ pub mod pallet {
 
 		/// Who is stored for.
 		type Owners: StorageOwners;
+
+		/// Charges owners for what is stored for them.
+		type Usage: UsageMeter;
+
+		/// Weight of telling `Usage` of one owner, at most.
+		type UsageWeight: Get<Weight>;
 
 		/// Blocks from one snapshot of the ledgers to the next; 0 is as 1. What is appended becomes
 		/// challengeable with the second snapshot after it.
@@ -346,6 +352,18 @@ pub mod pallet {
 		/// Of one of the groups the chain knows this already.
 		#[codec(index = 34)]
 		NothingToReport,
+		/// An owner's credits do not pay for a week of all it uses and this, too: it must deposit first.
+		#[codec(index = 35)]
+		OwnerWithoutFunds,
+		/// An owner's account is locked by a reversed payment, or expired.
+		#[codec(index = 36)]
+		OwnerLocked,
+		/// An owner did not authorise who appends, or not for so much, or no longer.
+		#[codec(index = 37)]
+		NotAuthorised,
+		/// An owner would use more than can be counted.
+		#[codec(index = 38)]
+		UsageOverflow,
 	}
 
 	#[pallet::hooks]
@@ -376,10 +394,14 @@ pub mod pallet {
 		/// Appends a batch to a group's ledger: at least 20 of the group's 30 members by the map of
 		/// `epoch` signed that they hold each of its stripes.
 		///
-		/// `owners` lists what each owner has of the batch. Whoever lacks something is to fill it,
-		/// and is not asked for it for a while.
+		/// `owners` lists what each owner has of the batch: each is charged for it from now on, and must
+		/// have authorised who appends. Whoever lacks something is to fill it, and is not asked for it
+		/// for a while.
 		#[pallet::call_index(0)]
-		#[pallet::weight(<T as Config>::WeightInfo::append(receipts.len() as u32))]
+		#[pallet::weight(
+			<T as Config>::WeightInfo::append(receipts.len() as u32)
+				.saturating_add(T::UsageWeight::get().saturating_mul(owners.len() as u64))
+		)]
 		pub fn append(
 			origin: OriginFor<T>,
 			pg: Pg,
@@ -392,11 +414,15 @@ pub mod pallet {
 			Self::do_append(by, pg, epoch, batch, owners, receipts)
 		}
 
-		/// Releases stripes of one owner, each shown to be in batch `number` of the group's ledger.
+		/// Releases stripes of one owner, each shown to be in batch `number` of the group's ledger: it is
+		/// no longer charged for them.
 		///
 		/// `path` is the way of the batch to its peak in the ledger as it is now.
 		#[pallet::call_index(1)]
-		#[pallet::weight(<T as Config>::WeightInfo::release(stripes.len() as u32))]
+		#[pallet::weight(
+			<T as Config>::WeightInfo::release(stripes.len() as u32)
+				.saturating_add(T::UsageWeight::get())
+		)]
 		pub fn release(
 			origin: OriginFor<T>,
 			pg: Pg,

@@ -12,8 +12,9 @@ use frame_support::{
 	traits::{ConstU32, ConstU64, Hooks},
 };
 use hippius_primitives::{
+	money::Service,
 	registration::{NodeParams, NodeRecord, NodeStatus},
-	traits::{ClusterMaps, NodeRegistry, StorageOwners},
+	traits::{ClusterMaps, NodeRegistry, StorageOwners, UsageMeter, UsageRefused},
 	Epoch, NodeIndex, NodeKey,
 };
 use sp_core::H256;
@@ -69,10 +70,50 @@ impl StorageOwners for Owners {
 	}
 }
 
+parameter_types! {
+	/// Units by owner.
+	pub static Metered: BTreeMap<[u8; 32], u64> = BTreeMap::new();
+	/// What the meter says to whom it is told of.
+	pub static Refuses: Option<([u8; 32], UsageRefused)> = None;
+	/// Who asked last.
+	pub static AskedBy: Option<[u8; 32]> = None;
+}
+
+/// What is charged for.
+pub struct Meter;
+impl UsageMeter for Meter {
+	fn add(
+		service: Service,
+		owner: &[u8; 32],
+		by: &[u8; 32],
+		units: u64,
+	) -> Result<(), UsageRefused> {
+		assert_eq!(service, Service::Arion);
+		AskedBy::set(Some(*by));
+		match Refuses::get() {
+			Some((refused, why)) if refused == *owner => Err(why),
+			_ => {
+				Metered::mutate(|all| *all.entry(*owner).or_default() += units);
+				Ok(())
+			}
+		}
+	}
+
+	fn remove(service: Service, owner: &[u8; 32], units: u64) {
+		assert_eq!(service, Service::Arion);
+		Metered::mutate(|all| {
+			let held = all.entry(*owner).or_default();
+			*held = held.checked_sub(units).unwrap();
+		});
+	}
+}
+
 impl crate::Config for Test {
 	type Maps = Maps;
 	type Registry = Nodes;
 	type Owners = Owners;
+	type Usage = Meter;
+	type UsageWeight = ();
 	type SnapshotPeriod = ConstU64<PERIOD>;
 	type BackfillPeriod = ConstU64<BACKFILL>;
 	type RecentEpochs = ConstU32<RECENT>;

@@ -1,6 +1,7 @@
 //! Letting stripes go.
 
 use crate::{
+	append::logical,
 	ledger::{BatchPath, Permission, StripeProofs},
 	Config, Error, Event, HostBlake2, Ledgers, Pallet, Release, ReleasedStripes,
 };
@@ -9,8 +10,9 @@ use arion_storage_proof::{stripes::verify_entry, Batch};
 use frame_support::{ensure, pallet_prelude::DispatchResult};
 use hippius_primitives::{
 	ledger::{full, release_payload},
+	money::Service,
 	receipt::MAX_RECEIPT_STRIPES,
-	traits::StorageOwners,
+	traits::{StorageOwners, UsageMeter},
 	Pg,
 };
 use sp_runtime::{traits::Verify, AccountId32};
@@ -53,6 +55,16 @@ impl<T: Config> Pallet<T> {
 			verify_entry::<HostBlake2>(&batch, proof.index, &proof.entry, &proof.path)
 				.map_err(|_| Error::<T>::NotInBatch)?;
 		}
+		let mut bytes = 0u64;
+		for proof in &stripes {
+			let more = proof
+				.entry
+				.shard_len
+				.bytes()
+				.map_err(|_| Error::<T>::NotInBatch)?;
+			bytes = bytes.checked_add(more).ok_or(Error::<T>::SumOverflow)?;
+		}
+		let units = logical(bytes).ok_or(Error::<T>::SumOverflow)?;
 		let indices: Vec<u32> = stripes.iter().map(|proof| proof.index).collect();
 		let allowed = match permission {
 			Permission::Account => by.into() == owner,
@@ -90,6 +102,7 @@ impl<T: Config> Pallet<T> {
 			false => Release::Some(bits.try_into().map_err(|_| Error::<T>::BatchStripes)?),
 		};
 		ReleasedStripes::<T>::insert(pg, number, release);
+		T::Usage::remove(Service::Arion, &owner, units);
 		Self::deposit_event(Event::StripesReleased {
 			pg,
 			batch: number,

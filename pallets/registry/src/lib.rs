@@ -50,7 +50,7 @@ pub mod pallet {
 	use frame_system::pallet_prelude::*;
 	use hippius_primitives::{
 		registration::{KeyProof, NodeParams, NodeRecord},
-		traits::Zones,
+		traits::{NodeEarnings, Zones},
 		NodeIndex, NodeKey,
 	};
 
@@ -78,6 +78,9 @@ pub mod pallet {
 
 		/// Which placement zones exist.
 		type Zones: Zones;
+
+		/// What nodes have earned and not withdrawn: slashed before what is bonded.
+		type Earnings: NodeEarnings;
 
 		/// Takes the half of each slash that pays for repair.
 		type RepairFund: OnUnbalanced<Credit<Self::AccountId, Self::Currency>>;
@@ -224,7 +227,7 @@ pub mod pallet {
 			/// Deposit and stake given back.
 			released: BalanceOf<T>,
 		},
-		/// Something of a node's stake or deposit was taken.
+		/// Something of a node's stake or deposit was taken; what it had earned is told by `rewards`.
 		#[codec(index = 6)]
 		NodeSlashed {
 			/// The node.

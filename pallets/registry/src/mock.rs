@@ -5,6 +5,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use frame_support::{derive_impl, parameter_types, traits::tokens::imbalance::ResolveTo};
 use hippius_primitives::{
 	registration::{registration_payload, rotation_payload, KeyProof, NodeParams},
+	traits::NodeEarnings,
 	traits::Zones,
 	NodeAddress, NodeIndex, NodeKey,
 };
@@ -73,10 +74,26 @@ pub(crate) const PROOF_LIFETIME: u32 = 50;
 pub(crate) const OVERLAP: u64 = 10;
 pub(crate) const UNBONDING: u64 = 20;
 
+parameter_types! {
+	/// What can still be taken of what nodes earned.
+	pub static EarnedLeft: u128 = 0;
+}
+
+/// Takes of what nodes earned.
+pub struct EarnedOf;
+impl NodeEarnings for EarnedOf {
+	fn slash(_: NodeIndex, rao: u128, _: Option<[u8; 32]>) -> u128 {
+		let taken = rao.min(EarnedLeft::get());
+		EarnedLeft::mutate(|left| *left -= taken);
+		taken
+	}
+}
+
 impl crate::Config for Test {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Zones = SixZones;
+	type Earnings = EarnedOf;
 	type RepairFund = ResolveTo<RepairAccount, Balances>;
 	type Treasury = ResolveTo<TreasuryAccount, Balances>;
 	type RegistrationDeposit = Deposit;

@@ -7,7 +7,7 @@ use frame_support::traits::{
 };
 use hippius_primitives::{
 	registration::NodeStatus,
-	traits::{NodePenalties, Standing},
+	traits::{NodeEarnings, NodePenalties, Standing},
 	NodeIndex,
 };
 use sp_runtime::traits::{Saturating, UniqueSaturatedFrom, UniqueSaturatedInto, Zero};
@@ -49,7 +49,11 @@ impl<T: Config> Pallet<T> {
 		let due = (required / PPM)
 			.saturating_mul(share)
 			.saturating_add((required % PPM).saturating_mul(share) / PPM);
-		let due = BalanceOf::<T>::unique_saturated_from(due);
+		// What it earned first: withheld, then accrued.
+		let by = reporter.as_ref().map(|reporter| reporter.clone().into());
+		let earned = T::Earnings::slash(node, due, by).min(due);
+		let due = BalanceOf::<T>::unique_saturated_from(due - earned);
+		let earned = BalanceOf::<T>::unique_saturated_from(earned);
 		// Stake first: the deposit is what keeps a node of no stake from costing nothing.
 		let mut taken = CreditOf::<T>::zero();
 		for (reason, held) in [
@@ -66,7 +70,7 @@ impl<T: Config> Pallet<T> {
 		}
 		let amount = taken.peek();
 		if amount.is_zero() {
-			return amount;
+			return earned;
 		}
 		Nodes::<T>::insert(node, info);
 		Self::distribute(taken, reporter.as_ref());
@@ -75,7 +79,7 @@ impl<T: Config> Pallet<T> {
 			amount,
 			reporter,
 		});
-		amount
+		amount.saturating_add(earned)
 	}
 
 	/// Half for repair, a fifth for the reporter, the rest for the treasury.

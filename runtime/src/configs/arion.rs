@@ -36,6 +36,7 @@ impl pallet_registry::Config for Runtime {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Zones = ClusterMap;
+	type Earnings = Rewards;
 	type RepairFund = ResolveTo<RepairFundAccount, Balances>;
 	type Treasury = ResolveTo<TreasuryAccount, Balances>;
 	type RegistrationDeposit = registry::Deposit;
@@ -63,7 +64,9 @@ impl pallet_cluster_map::Config for Runtime {
 impl pallet_placement_groups::Config for Runtime {
 	type Maps = ClusterMap;
 	type Registry = Registry;
-	type Owners = ();
+	type Owners = Marketplace;
+	type Usage = Marketplace;
+	type UsageWeight = super::economy::UsageWeight;
 	type SnapshotPeriod = ledger::SnapshotPeriod;
 	type BackfillPeriod = ledger::BackfillPeriod;
 	type RecentEpochs = ConstU32<4>;

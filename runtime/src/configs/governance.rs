@@ -8,6 +8,7 @@ use frame_support::{
 	parameter_types,
 	traits::{AsEnsureOriginWithArg, ConstU32, Contains, EitherOfDiverse, Get},
 	weights::Weight,
+	BoundedVec,
 };
 use frame_system::EnsureRoot;
 use sp_runtime::Perbill;
@@ -148,6 +149,27 @@ pub mod dynamic_params {
 		/// Rao held for a challenge: about twice what an answer of 2.5 KB would pay in fees.
 		#[codec(index = 0)]
 		pub static ChallengeDeposit: Balance = 5 * units::MILLI_ALPHA;
+	}
+
+	/// Credits.
+	#[dynamic_pallet_params]
+	#[codec(index = 5)]
+	pub mod market {
+		/// The accounts that tell the price of alpha, besides root.
+		#[codec(index = 0)]
+		pub static Oracles: BoundedVec<AccountId, ConstU32<4>> = BoundedVec::new();
+	}
+
+	/// Orders of services.
+	#[dynamic_pallet_params]
+	#[codec(index = 6)]
+	pub mod orders {
+		/// Blocks a node has to accept an order.
+		#[codec(index = 0)]
+		pub static AcceptBlocks: BlockNumber = 5 * units::MINUTES;
+		/// Most orders of one account at one time.
+		#[codec(index = 1)]
+		pub static MaxOrders: u32 = 100;
 	}
 }
 

@@ -2,6 +2,7 @@
 
 pub mod arion;
 mod consensus;
+pub mod economy;
 pub mod governance;
 pub mod money;
 pub mod staking;

@@ -221,6 +221,9 @@ pub enum ProxyType {
 	/// The family's nodes.
 	#[codec(index = 4)]
 	Miner,
+	/// Credits and what is bought with them.
+	#[codec(index = 5)]
+	Buyer,
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {
@@ -229,7 +232,11 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 			Self::Any => true,
 			Self::NonTransfer => !matches!(
 				call,
-				RuntimeCall::Balances(..) | RuntimeCall::Sudo(..) | RuntimeCall::Treasury(..)
+				RuntimeCall::Balances(..)
+					| RuntimeCall::Sudo(..)
+					| RuntimeCall::Treasury(..)
+					// Credits can be spent on what the proxy stores; a gateway may be the proxy itself.
+					| RuntimeCall::Marketplace(..)
 			),
 			Self::Governance => matches!(
 				call,
@@ -240,9 +247,27 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 			),
 			Self::Staking => matches!(
 				call,
-				RuntimeCall::Staking(..) | RuntimeCall::Session(..) | RuntimeCall::Utility(..)
+				RuntimeCall::Staking(..)
+					| RuntimeCall::Session(..)
+					| RuntimeCall::Utility(..)
+					| RuntimeCall::Rewards(..)
 			),
-			Self::Miner => matches!(call, RuntimeCall::Registry(..) | RuntimeCall::Utility(..)),
+			Self::Miner => matches!(
+				call,
+				RuntimeCall::Registry(..)
+					| RuntimeCall::Utility(..)
+					// What is withdrawn goes to the family, never to the proxy.
+					| RuntimeCall::Rewards(..)
+					| RuntimeCall::Orders(
+						pallet_orders::Call::offer { .. }
+							| pallet_orders::Call::accept { .. }
+							| pallet_orders::Call::decline { .. }
+					)
+			),
+			Self::Buyer => matches!(
+				call,
+				RuntimeCall::Marketplace(..) | RuntimeCall::Orders(..) | RuntimeCall::Utility(..)
+			),
 		}
 	}
 
@@ -250,7 +275,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		match (self, other) {
 			(Self::Any, _) => true,
 			(_, Self::Any) => false,
-			(Self::NonTransfer, Self::Governance) => false,
+			(Self::NonTransfer, Self::Governance | Self::Buyer) => false,
 			(Self::NonTransfer, _) => true,
 			(this, other) => this == other,
 		}

@@ -3,6 +3,7 @@
 
 pub mod beats;
 pub mod blob;
+pub mod money;
 pub mod nodes;
 pub mod stored;
 
@@ -68,6 +69,8 @@ pub struct Chain {
 	parent: Hash,
 	number: BlockNumber,
 	slot: u64,
+	/// Looks at the state after each block.
+	pub check: fn(),
 }
 
 impl Chain {
@@ -77,6 +80,7 @@ impl Chain {
 			parent: Hash::repeat_byte(69),
 			number: 0,
 			slot: 1_000_000,
+			check: || (),
 		}
 	}
 
@@ -134,6 +138,7 @@ impl Chain {
 	pub fn close(&mut self) -> Header {
 		let header = Executive::finalize_block();
 		self.parent = header.hash();
+		(self.check)();
 		header
 	}
 

@@ -1,6 +1,6 @@
 //! A stripe with all its bytes in the ledger of a test network, and answers to the draws that ask for it.
 
-use super::{nodes::node_key, pair, signed, Chain};
+use super::{account, nodes::node_key, pair, signed, Chain};
 use arion_storage_proof::{
 	answer::{Answer, Item, Shown},
 	sample, AuditProof, Blake2, ChunkProof, Mmr, Outboard, ShardLen, ShardPath, StripeEntry,
@@ -34,26 +34,37 @@ pub struct Stored {
 	pub shards: Vec<Vec<u8>>,
 	pub tree: SumTree,
 	pub mmr: Mmr,
+	owner: AccountId,
 }
 
 impl Stored {
 	#[allow(clippy::new_without_default)]
 	pub fn new() -> Self {
+		Self::of(account("Bob"), 0)
+	}
+
+	/// For an owner; another number gives other bytes.
+	pub fn of(owner: AccountId, number: u64) -> Self {
 		let shards: Vec<Vec<u8>> = (0..TOTAL_SHARDS as u64)
-			.map(|slot| sample::bytes(1_536, slot))
+			.map(|slot| sample::bytes(1_536, slot + 100 * number))
 			.collect();
 		let entry = StripeEntry {
 			stripe: stripe_id(&ids(&shards)),
-			owner: [1; 32],
+			owner: owner.clone().into(),
 			shard_len: ShardLen::new(1_536).unwrap(),
 		};
 		let tree = SumTree::build::<Blake2>(vec![entry]).unwrap();
 		let mut mmr = Mmr::new();
 		mmr.append::<Blake2>(&tree.batch()).unwrap();
-		Self { shards, tree, mmr }
+		Self {
+			shards,
+			tree,
+			mmr,
+			owner,
+		}
 	}
 
-	/// Appends the batch to the group's ledger with the receipts of all its members.
+	/// Appends the batch to the group's ledger with the receipts of all its members, by Bob.
 	pub fn append(&self, chain: &mut Chain) {
 		chain.block_of(vec![self.appended_by(TOTAL_SHARDS, |_| ())]);
 	}
@@ -100,7 +111,7 @@ impl Stored {
 	/// What the owner has of the batch.
 	pub fn owners(&self) -> Vec<OwnerShare> {
 		vec![OwnerShare {
-			owner: [1; 32],
+			owner: self.owner.clone().into(),
 			bytes: self.tree.batch().bytes,
 		}]
 	}

@@ -31,7 +31,7 @@ fn requested_assigned_accepted_switched_renewed_cancelled() {
 		node(0, 10);
 		let id = order(8);
 		// Not in the block it was made in.
-		OrdersPallet::on_idle(1, Weight::MAX);
+		OrdersPallet::on_initialize(1);
 		assert_eq!(state(id), Some(State::Requested { since: 1 }));
 		pass(1);
 		let until = 2 + ACCEPT;
@@ -370,6 +370,26 @@ fn a_giant_does_not_keep_dwarfs_from_being_found() {
 }
 
 #[test]
+fn a_lot_that_could_be_known_is_not_drawn() {
+	run(|| {
+		// The author of block `b` knows the lot of block `b + 3`.
+		World::change(|facts| facts.known_before = 3);
+		node(0, 10);
+		let id = order(1);
+		pass(3);
+		assert_eq!((now(), state(id)), (4, Some(State::Requested { since: 1 })));
+		pass(1);
+		assert_eq!(holder(id), 0);
+		// Nor when it waits again.
+		assert_ok!(OrdersPallet::decline(family(0), id));
+		pass(3);
+		assert_eq!(state(id), Some(State::Requested { since: 5 }));
+		pass(1);
+		assert_eq!(state(id).unwrap().node(), None);
+	});
+}
+
+#[test]
 fn a_block_without_room_does_nothing() {
 	run(|| {
 		node(0, 10);
@@ -377,7 +397,7 @@ fn a_block_without_room_does_nothing() {
 		System::set_block_number(2);
 		assert_eq!(OrdersPallet::on_idle(2, Weight::zero()), Weight::zero());
 		assert_eq!(state(id), Some(State::Requested { since: 1 }));
-		let used = OrdersPallet::on_idle(2, Weight::MAX);
+		let used = OrdersPallet::on_initialize(2) + OrdersPallet::on_idle(2, Weight::MAX);
 		assert!(
 			used.ref_time() < 400_000_000_000,
 			"a fifth of a block: {used:?}"
