@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the pallets' calls and hooks cost, in the runtime's wasm, and writes it into their
 # `measured.rs`. Takes some ten minutes; run it on a quiet machine. Arguments: pallets, by default all that
-# have benchmarks (audits placement-groups heartbeats ranking).
+# have benchmarks (audits placement-groups heartbeats ranking rewards marketplace orders).
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -10,7 +10,7 @@ cd "$ROOT"
 STEPS=${STEPS:-10}
 REPEAT=${REPEAT:-10}
 pallets=("$@")
-[ $# -gt 0 ] || pallets=(audits placement-groups heartbeats ranking)
+[ $# -gt 0 ] || pallets=(audits placement-groups heartbeats ranking rewards marketplace orders)
 
 # The wasm as the runtime's build makes it, with the benchmarks in it, and without building all of it for
 # this machine as well.

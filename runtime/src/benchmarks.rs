@@ -12,9 +12,11 @@ use frame_support::{
 	BoundedVec,
 };
 use hippius_primitives::{
-	heartbeat::PAGE_NODES, registration::NodeStatus, NodeAddress, NodeIndex, NodeKey, Pg,
+	heartbeat::PAGE_NODES, money::Service, registration::NodeStatus, NodeAddress, NodeIndex,
+	NodeKey, Pg,
 };
 use pallet_heartbeats::{NodeState, PageState};
+use pallet_ranking::{EraEntry, EraTotals};
 use sp_core::crypto::KeyTypeId;
 
 define_benchmarks!(
@@ -22,6 +24,9 @@ define_benchmarks!(
 	[pallet_audits, Audits]
 	[pallet_heartbeats, Heartbeats]
 	[pallet_ranking, Ranking]
+	[pallet_rewards, Rewards]
+	[pallet_marketplace, Marketplace]
+	[pallet_orders, Orders]
 );
 
 /// The benchmarks there are.
@@ -142,6 +147,19 @@ impl pallet_placement_groups::BenchmarkHelper for Network {
 	fn network(nodes: u32, key: NodeKey) {
 		Self::mapped(nodes, key);
 	}
+
+	fn allow(owner: [u8; 32], by: [u8; 32]) {
+		let grant = pallet_marketplace::Grant {
+			units: u64::MAX,
+			credits: 0,
+			until: u32::MAX,
+		};
+		let account = pallet_marketplace::Account {
+			gateways: BoundedVec::truncate_from(alloc::vec![(by.into(), grant)]),
+			..Default::default()
+		};
+		pallet_marketplace::Accounts::<Runtime>::insert(AccountId::from(owner), account);
+	}
 }
 
 impl pallet_audits::BenchmarkHelper for Network {
@@ -205,5 +223,139 @@ impl pallet_ranking::BenchmarkHelper for Network {
 			PlacementGroups::put_ledger(pg, mmr.peaks().clone());
 		}
 		PlacementGroups::show_ledgers();
+	}
+}
+
+impl pallet_marketplace::BenchmarkHelper<AccountId> for Network {
+	fn at(ms: u64) {
+		pallet_timestamp::Now::<Runtime>::put(ms);
+	}
+
+	fn node() -> NodeIndex {
+		let key = Self::old_key();
+		Self::node(0, key, key, Self::family(0), true);
+		0
+	}
+}
+
+impl pallet_rewards::BenchmarkHelper<AccountId> for Network {
+	fn settle(_: Service, era: u32, nodes: u32) {
+		let key = Self::old_key();
+		for index in 0..nodes {
+			Self::node(index, key, key, Self::family(index), false);
+			pallet_registry::Nodes::<Runtime>::mutate(index, |info| {
+				if let Some(info) = info {
+					info.stake = 0;
+				}
+			});
+		}
+		for page in 0..nodes.div_ceil(PAGE_NODES) {
+			let first = page * PAGE_NODES;
+			let entries = (first..(first + PAGE_NODES).min(nodes)).map(|node| EraEntry {
+				node,
+				byte_blocks: 1 << 60,
+				score: 1 << 30,
+				weight: 1 << 90,
+			});
+			let entries = BoundedVec::truncate_from(entries.collect());
+			pallet_ranking::EraPages::<Runtime>::insert(era, page, entries);
+		}
+		let totals = EraTotals {
+			blocks: 2_400,
+			nodes,
+			byte_blocks: u128::from(nodes) << 60,
+			weight: u128::from(nodes) << 90,
+			complete: true,
+		};
+		pallet_ranking::Eras::<Runtime>::insert(era, totals);
+		pallet_ranking::CurrentEra::<Runtime>::mutate(|current| current.index = era + 1);
+	}
+
+	fn forget(_: Service, era: u32) {
+		pallet_ranking::Eras::<Runtime>::remove(era);
+	}
+
+	fn family(node: NodeIndex) -> AccountId {
+		Self::family(node)
+	}
+
+	fn validate(era: u32, validator: &AccountId, stakers: u32) {
+		use pallet_staking::{
+			ActiveEra, ActiveEraInfo, EraRewardPoints, ErasRewardPoints, ErasStakersOverview,
+			ErasStakersPaged, ErasStartSessionIndex, ErasValidatorPrefs, ValidatorPrefs,
+		};
+		use sp_staking::{ExposurePage, IndividualExposure, PagedExposureMetadata};
+		let stake = units::ALPHA;
+		let all = u128::from(stakers) * stake;
+		ActiveEra::<Runtime>::put(ActiveEraInfo {
+			index: era + 1,
+			start: None,
+		});
+		ErasStartSessionIndex::<Runtime>::insert(era, 1);
+		let mut points = EraRewardPoints::default();
+		for number in 0..configs::staking::MaxActiveValidators::get() {
+			points.individual.insert(Self::family(number), 20);
+			points.total += 20;
+		}
+		points.individual.insert(validator.clone(), 20);
+		points.total += 20;
+		ErasRewardPoints::<Runtime>::insert(era, points);
+		ErasValidatorPrefs::<Runtime>::insert(
+			era,
+			validator,
+			ValidatorPrefs {
+				commission: sp_runtime::Perbill::from_percent(10),
+				blocked: false,
+			},
+		);
+		ErasStakersOverview::<Runtime>::insert(
+			era,
+			validator,
+			PagedExposureMetadata {
+				total: all + stake,
+				own: stake,
+				nominator_count: stakers,
+				page_count: 1,
+			},
+		);
+		let others = (0..stakers).map(|number| IndividualExposure {
+			who: Self::family(number),
+			value: stake,
+		});
+		let page = ExposurePage {
+			page_total: all,
+			others: others.collect(),
+		};
+		ErasStakersPaged::<Runtime>::insert((era, validator, 0), page);
+	}
+
+	fn forget_staking(era: u32) {
+		pallet_staking::ErasStartSessionIndex::<Runtime>::remove(era);
+	}
+}
+
+impl pallet_orders::BenchmarkHelper<AccountId> for Network {
+	fn register(nodes: u32) -> AccountId {
+		let (key, family) = (Self::old_key(), Self::family(0));
+		for index in 0..nodes {
+			Self::node(index, key, key, family.clone(), false);
+		}
+		family
+	}
+
+	fn fund(_: &AccountId) {
+		// Nothing has a price.
+	}
+
+	fn draw() {
+		pallet_audits::Randomness::<Runtime>::insert(System::block_number(), [7; 32]);
+	}
+
+	fn fail(node: NodeIndex) {
+		pallet_registry::Nodes::<Runtime>::mutate(node, |info| {
+			if let Some(info) = info {
+				info.status = NodeStatus::Draining;
+			}
+		});
 	}
 }

@@ -37,6 +37,7 @@ pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;
 	use frame_support::{
+		dispatch::DispatchClass,
 		pallet_prelude::*,
 		traits::{
 			fungible::{Inspect, Mutate},
@@ -586,6 +587,19 @@ pub mod pallet {
 			assert!(
 				T::SettlePerBlock::get() > 0,
 				"accounts must be settled: nobody else need do it"
+			);
+			let weights = T::BlockWeights::get();
+			let sweep =
+				<T as Config>::WeightInfo::settle().saturating_mul(T::SettlePerBlock::get().into());
+			assert!(
+				sweep.ref_time() <= weights.max_block.ref_time() / 2,
+				"settling accounts must leave half of a block"
+			);
+			let receipts = <T as Config>::WeightInfo::post_egress(MAX_RECEIPTS);
+			let most = weights.get(DispatchClass::Normal).max_extrinsic;
+			assert!(
+				most.is_none_or(|most| receipts.all_lte(most)),
+				"a call with as many receipts as there may be must fit a block"
 			);
 			assert!(
 				Pallet::<T>::escrow() != Pallet::<T>::float()

@@ -190,6 +190,7 @@ impl crate::BenchmarkHelper<AccountId> for World {
 		account(9)
 	}
 	fn fund(_: &AccountId) {}
+	fn draw() {}
 	fn fail(node: NodeIndex) {
 		Self::change(|facts| facts.nodes.remove(&node));
 	}

@@ -251,6 +251,8 @@ pub(crate) fn run_to(block: u64) {
 /// Block 1.
 pub(crate) fn build() -> sp_io::TestExternalities {
 	MAPS.with_borrow_mut(|state| *state = Default::default());
+	Metered::take();
+	Refuses::take();
 	let storage = frame_system::GenesisConfig::<Test>::default()
 		.build_storage()
 		.unwrap();

@@ -376,6 +376,16 @@ pub mod pallet {
 				T::WithheldPpm::get() <= 1_000_000,
 				"no more than all can be kept back"
 			);
+			let most = T::BlockWeights::get().max_block.ref_time() / 4;
+			for page in [
+				T::WeightInfo::payout_page(),
+				T::WeightInfo::payout_validator(),
+			] {
+				assert!(
+					page.ref_time() <= most,
+					"a page must leave three quarters of a block"
+				);
+			}
 			assert!(
 				T::Currency::minimum_balance() > 0,
 				"the account is kept alive by its least balance"

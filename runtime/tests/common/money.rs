@@ -159,3 +159,18 @@ pub fn deposit(chain: &mut Chain, name: &str, alpha: u128) {
 pub fn credits(who: &AccountId) -> u128 {
 	Marketplace::standing(who.clone()).map_or(0, |standing| standing.credits)
 }
+
+/// The fee of the newest block's only signed transaction.
+pub fn fee() -> Balance {
+	let fees: Vec<_> = System::events()
+		.into_iter()
+		.filter_map(|record| match record.event {
+			RuntimeEvent::TransactionPayment(
+				pallet_transaction_payment::Event::TransactionFeePaid { actual_fee, .. },
+			) => Some(actual_fee),
+			_ => None,
+		})
+		.collect();
+	assert_eq!(fees.len(), 1);
+	fees[0]
+}

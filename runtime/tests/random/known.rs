@@ -1,5 +1,6 @@
 //! Who is there, and actions with sound proofs, which chance alone would never find.
 
+use super::market::Market;
 use crate::common::pair;
 use ed25519_dalek::{Signer, SigningKey};
 use fastrand::Rng;
@@ -34,6 +35,8 @@ pub(crate) struct Known {
 	pub(crate) keys: BTreeMap<[u8; 32], SigningKey>,
 	/// The number the next node will get, as a bound for guesses.
 	pub(crate) next_node: NodeIndex,
+	/// What buyers and nodes of ordered services do.
+	pub(crate) market: Market,
 }
 
 impl Known {
@@ -70,6 +73,11 @@ impl Known {
 			_ => pallet_registry::Call::claim_exit { node },
 		};
 		call.into()
+	}
+
+	/// Appends a batch of somebody's with receipts of all its members, if the map has enough of them.
+	pub(crate) fn append(&mut self, rng: &mut Rng, who: &AccountId) -> Option<RuntimeCall> {
+		self.market.append(rng, who, &self.keys)
 	}
 
 	fn nodes_of(&self, family: &sr25519::Pair) -> Vec<NodeIndex> {

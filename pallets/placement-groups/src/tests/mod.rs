@@ -7,3 +7,4 @@ mod model;
 mod oracle;
 mod placement;
 mod release;
+mod usage;

@@ -57,6 +57,31 @@ fn a_slash_is_a_share_of_what_is_required_and_is_split() {
 }
 
 #[test]
+fn what_was_earned_goes_before_what_is_bonded() {
+	ExtBuilder::default().build_and_execute(|| {
+		let node = register(&account(1), 10);
+		EarnedLeft::set(250);
+		// A tenth of 2100 is all of it earned: nothing is touched that is bonded.
+		assert_eq!(Registry::slash(node, 100_000, Some([2; 32])), 210);
+		assert_eq!(EarnedLeft::get(), 40);
+		assert_eq!(Registry::standing(node).unwrap().held, 2_100);
+		// Of the next tenth the rest is bonded.
+		assert_eq!(Registry::slash(node, 100_000, None), 210);
+		assert_eq!(EarnedLeft::get(), 0);
+		assert_eq!(Registry::standing(node).unwrap().held, 2_100 - 170);
+		assert_eq!((free(90), free(91)), (85, 85));
+		assert_eq!(
+			last_event(),
+			RuntimeEvent::Registry(Event::NodeSlashed {
+				node,
+				amount: 170,
+				reporter: None,
+			})
+		);
+	});
+}
+
+#[test]
 fn stake_goes_before_the_deposit_and_no_more_than_there_is() {
 	ExtBuilder::default().build_and_execute(|| {
 		let node = register(&account(1), 10);
