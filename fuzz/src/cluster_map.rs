@@ -44,12 +44,12 @@ fn map(zones: u8, families: i32, hosts: i32) -> ClusterMap {
 		next
 	};
 	let mut node = 0;
-	ClusterMap {
-		epoch: 3,
-		pg_num: 8,
-		pool: 1,
-		rule: PlacementRule::new(30 / zones, FailureDomain::Host),
-		zones: (0..zones)
+	ClusterMap::plain(
+		3,
+		8,
+		1,
+		PlacementRule::new(30 / zones, FailureDomain::Host),
+		(0..zones)
 			.map(|zone| ZoneBucket {
 				zone,
 				id: id(),
@@ -73,7 +73,7 @@ fn map(zones: u8, families: i32, hosts: i32) -> ClusterMap {
 					.collect(),
 			})
 			.collect(),
-	}
+	)
 }
 
 /// Small maps.

@@ -310,11 +310,11 @@ fn map() -> ClusterMap {
 			})
 			.collect(),
 	});
-	ClusterMap {
-		epoch: 1,
-		pg_num: 256,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
-		zones: zones.collect(),
-	}
+	ClusterMap::plain(
+		1,
+		256,
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
+		zones.collect(),
+	)
 }

@@ -1,15 +1,14 @@
 //! The cluster map of an epoch, as the chain stores it and daemons receive it.
 
+use crate::encoding::{PLAIN, WITH_EXCEPTIONS};
 use crate::error::MapError;
 use crate::map::{Bucket, BucketId, CrushMap, Item, MAX_DEVICE_ID, WEIGHT_ONE};
 use crate::placement::{Placement, SLOTS};
+use crate::upmap::UpmapItem;
 use alloc::vec::Vec;
-use codec::{
-	Compact, CompactRef, Decode, DecodeAll, DecodeWithMemTracking, Encode, EncodeLike, Input,
-	Output,
-};
+use codec::{Decode, DecodeAll, DecodeWithMemTracking, Encode};
 use hippius_primitives::{Epoch, NodeIndex, Pg, StripeId};
-use scale_info::{build::Fields, Path, Type, TypeInfo};
+use scale_info::TypeInfo;
 
 /// Type of a host bucket; nodes have type 0.
 pub const HOST: u16 = 1;
@@ -26,9 +25,6 @@ pub const MAX_PG_NUM: u32 = 1 << 20;
 pub const MAX_PLACEMENT_TRIES: u32 = 1000;
 /// Highest cap of the draws of one mapping.
 pub const MAX_DRAWS: u32 = 1_000_000;
-
-/// The first byte of the encoding.
-const VERSION: u8 = 1;
 
 /// What two shards of a stripe within one zone must not share.
 #[derive(
@@ -149,9 +145,10 @@ pub struct MapNode {
 	pub reweight: u32,
 }
 
-/// The cluster map of an epoch. Encoded as a version byte (1), then the fields in order, integers
-/// compact. The order of zones is the order of the slots; the order of everything else matters too,
-/// because ties go to the earlier item.
+/// The cluster map of an epoch. Encoded as a version byte, then the fields in order, integers compact.
+/// The version is 1 without exceptions, which are then left out, and 2 with them, so that there is one
+/// encoding of each map. The order of zones is the order of the slots; the order of everything else
+/// matters too, because ties go to the earlier item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterMap {
 	/// The epoch the map holds from.
@@ -164,9 +161,31 @@ pub struct ClusterMap {
 	pub rule: PlacementRule,
 	/// The zones.
 	pub zones: Vec<ZoneBucket>,
+	/// Slots that other nodes hold than the rule says, at most
+	/// [`MAX_EXCEPTIONS`](crate::upmap::MAX_EXCEPTIONS), ascending, in a group each node once. One that
+	/// the map does not allow ([`Placement::verify_item`]) changes nothing.
+	pub exceptions: Vec<UpmapItem>,
 }
 
 impl ClusterMap {
+	/// A map without exceptions.
+	pub const fn plain(
+		epoch: Epoch,
+		pg_num: u32,
+		pool: u32,
+		rule: PlacementRule,
+		zones: Vec<ZoneBucket>,
+	) -> Self {
+		Self {
+			epoch,
+			pg_num,
+			pool,
+			rule,
+			zones,
+			exceptions: Vec::new(),
+		}
+	}
+
 	/// Decodes and validates bytes from anywhere: they must be one valid map and nothing else.
 	pub fn decode_checked(bytes: &[u8]) -> Result<Self, MapError> {
 		let map = Self::decode_unchecked(bytes)?;
@@ -183,7 +202,7 @@ impl ClusterMap {
 			});
 		}
 		match bytes.first() {
-			Some(&VERSION) | None => {}
+			Some(&(PLAIN | WITH_EXCEPTIONS)) | None => {}
 			Some(&other) => return Err(MapError::UnknownVersion(other)),
 		}
 		Self::decode_all(&mut &bytes[..]).map_err(MapError::Malformed)
@@ -237,6 +256,7 @@ impl ClusterMap {
 	/// The map as plain CRUSH: rule 0 fills all slots, rule 1 + z those of the z-th zone.
 	pub(crate) fn crush(&self) -> Result<CrushMap, MapError> {
 		self.check_numbers()?;
+		crate::upmap::check_exceptions(self)?;
 		let mut buckets = Vec::new();
 		for zone in &self.zones {
 			let mut families = Vec::with_capacity(zone.families.len());
@@ -331,61 +351,4 @@ fn add(buckets: &mut Vec<Bucket>, bucket: Bucket) -> Result<Item, MapError> {
 	};
 	buckets.push(bucket);
 	Ok(item)
-}
-
-impl Encode for ClusterMap {
-	fn encode_to<T: Output + ?Sized>(&self, dest: &mut T) {
-		VERSION.encode_to(dest);
-		CompactRef(&self.epoch).encode_to(dest);
-		CompactRef(&self.pg_num).encode_to(dest);
-		CompactRef(&self.pool).encode_to(dest);
-		self.rule.encode_to(dest);
-		self.zones.encode_to(dest);
-	}
-}
-
-impl EncodeLike for ClusterMap {}
-
-impl Decode for ClusterMap {
-	fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
-		if input.read_byte()? != VERSION {
-			return Err("unknown cluster map version".into());
-		}
-		Ok(Self {
-			epoch: Compact::<u32>::decode(input)?.0,
-			pg_num: Compact::<u32>::decode(input)?.0,
-			pool: Compact::<u32>::decode(input)?.0,
-			rule: Decode::decode(input)?,
-			zones: Decode::decode(input)?,
-		})
-	}
-}
-
-impl DecodeWithMemTracking for ClusterMap {}
-
-impl TypeInfo for ClusterMap {
-	type Identity = Self;
-
-	fn type_info() -> Type {
-		Type::builder()
-			.path(Path::new("ClusterMap", module_path!()))
-			.docs(&["The cluster map of an epoch."])
-			.composite(
-				Fields::named()
-					.field(|f| f.ty::<u8>().name("version").type_name("u8"))
-					.field(|f| f.compact::<u32>().name("epoch").type_name("Epoch"))
-					.field(|f| f.compact::<u32>().name("pg_num").type_name("u32"))
-					.field(|f| f.compact::<u32>().name("pool").type_name("u32"))
-					.field(|f| {
-						f.ty::<PlacementRule>()
-							.name("rule")
-							.type_name("PlacementRule")
-					})
-					.field(|f| {
-						f.ty::<Vec<ZoneBucket>>()
-							.name("zones")
-							.type_name("Vec<ZoneBucket>")
-					}),
-			)
-	}
 }

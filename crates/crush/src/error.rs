@@ -5,6 +5,7 @@ use crate::map::{
 	MAX_RULE_STEPS, MAX_SLOTS, MAX_TRIES, MAX_WEIGHT_SETS, WEIGHT_ONE,
 };
 use crate::placement::SLOTS;
+use crate::upmap::ExceptionsError;
 use core::{fmt, ops::Range};
 use hippius_primitives::{Epoch, NodeIndex, Pg};
 
@@ -141,6 +142,8 @@ pub enum MapError {
 		/// Its reweight, 16.16.
 		reweight: u32,
 	},
+	/// The placement exceptions are not as they must be.
+	Exceptions(ExceptionsError),
 }
 
 impl fmt::Display for MapError {
@@ -278,6 +281,7 @@ impl fmt::Display for MapError {
 				one(*reweight),
 				one(WEIGHT_ONE)
 			),
+			Self::Exceptions(error) => error.fmt(f),
 		}
 	}
 }
@@ -463,6 +467,13 @@ impl fmt::Display for DiffError {
 }
 
 impl core::error::Error for DiffError {}
-impl core::error::Error for MapError {}
+impl core::error::Error for MapError {
+	fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+		match self {
+			Self::Exceptions(error) => Some(error),
+			_ => None,
+		}
+	}
+}
 impl core::error::Error for MapperError {}
 impl core::error::Error for PlaceError {}

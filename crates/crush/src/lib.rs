@@ -20,6 +20,7 @@ extern crate alloc;
 
 pub mod cluster;
 pub mod diff;
+mod encoding;
 pub mod error;
 #[cfg(feature = "std")]
 mod fast;
@@ -49,4 +50,4 @@ pub use map::{
 pub use mapper::{DrawMeter, NONE};
 pub use placement::Placement;
 pub use table::{PgTable, Slots};
-pub use upmap::{Balance, BalanceOptions, UpmapError, UpmapItem};
+pub use upmap::{Balance, BalanceOptions, ExceptionsError, UpmapError, UpmapItem};

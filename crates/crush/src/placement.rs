@@ -6,6 +6,7 @@ use crate::hash::hash2;
 use crate::map::{CrushMap, Reweights, Rule, Step};
 use crate::mapper::{do_rule_on, is_out, Devices, DrawMeter, Live, Workspace, NONE};
 use crate::table::Slots;
+use crate::upmap::UpmapItem;
 use alloc::vec::Vec;
 use hippius_primitives::{Epoch, NodeIndex, Pg, TOTAL_SHARDS};
 
@@ -29,6 +30,8 @@ pub struct Placement {
 	live: Live,
 	/// By ascending node.
 	nodes: Vec<NodePlace>,
+	/// Those of the map, ascending.
+	pub(crate) exceptions: Vec<UpmapItem>,
 }
 
 /// Where a node stands in the map. Families and failure domains are numbered through the whole map.
@@ -159,6 +162,7 @@ impl Placement {
 			map,
 			reweights,
 			nodes: places(cluster),
+			exceptions: cluster.exceptions.clone(),
 		}
 	}
 
@@ -187,7 +191,8 @@ impl Placement {
 		i32::try_from(node).map_or(0, |node| self.reweights.get(node))
 	}
 
-	/// The nodes of a placement group, one entry per slot; `None` where no node was found.
+	/// The nodes of a placement group, one entry per slot; `None` where no node was found. As all that
+	/// follows, with the exceptions of the map that it allows.
 	pub fn up(&self, pg: Pg) -> Result<Vec<Option<NodeIndex>>, PlaceError> {
 		self.up_counted(pg).map(|(slots, _)| slots)
 	}
@@ -200,6 +205,13 @@ impl Placement {
 
 	/// As [`Self::up_counted`], with memory that is used again.
 	pub(crate) fn up_in(&self, pg: Pg, work: &mut Workspace) -> Result<(Slots, u64), PlaceError> {
+		let (mut slots, draws) = self.raw_in(pg, work)?;
+		self.except(pg, &mut slots);
+		Ok((slots, draws))
+	}
+
+	/// As [`Self::up_in`], without the map's exceptions.
+	pub(crate) fn raw_in(&self, pg: Pg, work: &mut Workspace) -> Result<(Slots, u64), PlaceError> {
 		self.map_pg(pg, RULE_ALL, SLOTS, work)
 	}
 
@@ -223,7 +235,8 @@ impl Placement {
 		let mut work = Workspace::default();
 		let mut held = Vec::new();
 		for pg in 0..self.pg_num {
-			let (slots, _) = self.map_pg(pg, rule, usize::from(self.per_zone), &mut work)?;
+			let (mut slots, _) = self.map_pg(pg, rule, usize::from(self.per_zone), &mut work)?;
+			self.except(pg, &mut slots);
 			if let Some(at) = slots.iter().position(|slot| *slot == Some(node)) {
 				held.push((pg, first + at as u8));
 			}
@@ -242,6 +255,11 @@ impl Placement {
 	/// Slots of each zone.
 	pub(crate) fn per_zone(&self) -> usize {
 		usize::from(self.per_zone).max(1)
+	}
+
+	/// Most draws of one mapping.
+	pub(crate) fn max_draws(&self) -> u64 {
+		self.max_draws
 	}
 
 	/// What the placement group is mapped by.

@@ -131,13 +131,13 @@ pub fn cluster(shape: Shape) -> ClusterMap {
 		})
 		.collect();
 	let per_zone = SLOTS as u8 / shape.zones.max(1);
-	ClusterMap {
-		epoch: 1,
-		pg_num: shape.pg_num,
-		pool: 1,
-		rule: PlacementRule::new(per_zone, FailureDomain::Family),
+	ClusterMap::plain(
+		1,
+		shape.pg_num,
+		1,
+		PlacementRule::new(per_zone, FailureDomain::Family),
 		zones,
-	}
+	)
 }
 
 /// The nodes of a cluster map as one tree, with the rules `RULE_*`, and their reweights.

@@ -114,6 +114,18 @@ impl Placement {
 		})
 	}
 
+	/// As [`Self::table`], without the map's exceptions.
+	pub fn raw_table(&self, threads: usize) -> Result<PgTable, PlaceError> {
+		let rows = each(self.pg_num() as usize, threads, |at, work| {
+			Ok(pack(&self.raw_in(at as u32, work)?.0))
+		})?;
+		Ok(PgTable {
+			epoch: self.epoch(),
+			first: 0,
+			rows,
+		})
+	}
+
 	/// The slots of these placement groups, in their order; threads and errors as with [`Self::table`],
 	/// where the first in order is the lowest.
 	pub fn map_all(&self, pgs: &[Pg], threads: usize) -> Result<Vec<Slots>, PlaceError> {

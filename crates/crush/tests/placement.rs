@@ -28,13 +28,7 @@ fn cluster(
 		id -= 1;
 		id
 	};
-	let mut map = ClusterMap {
-		epoch: 7,
-		pg_num: 64,
-		pool: 3,
-		rule,
-		zones: Vec::new(),
-	};
+	let mut map = ClusterMap::plain(7, 64, 3, rule, Vec::new());
 	for zone in 0..zones {
 		let mut bucket = ZoneBucket {
 			zone,
@@ -355,10 +349,10 @@ fn bytes_that_are_no_map_are_refused() {
 		Err(MapError::Malformed(_))
 	));
 	let mut newer = blob.clone();
-	newer[0] = 2;
+	newer[0] = 3;
 	assert_eq!(
 		ClusterMap::decode_checked(&newer),
-		Err(MapError::UnknownVersion(2))
+		Err(MapError::UnknownVersion(3))
 	);
 	assert!(ClusterMap::decode(&mut &newer[..]).is_err());
 	let long = vec![1; MAX_BLOB_LEN + 1];

@@ -71,7 +71,7 @@ fn what_an_exception_must_keep_is_named() {
 			UpmapError::Place(PlaceError::UnknownPg { pg: 64, pg_num: 64 }),
 		),
 		((pg, to, other), UpmapError::NotHeld { pg, node: to }),
-		((pg, 5000, to), UpmapError::NotHeld { pg, node: 5000 }),
+		((pg, 5000, to), UpmapError::UnknownNode { node: 5000 }),
 		((pg, from, 5000), UpmapError::UnknownNode { node: 5000 }),
 		(
 			(pg, from, u32::MAX),

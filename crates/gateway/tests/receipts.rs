@@ -69,13 +69,13 @@ fn map() -> ClusterMap {
 				.collect(),
 		})
 		.collect();
-	ClusterMap {
-		epoch: 1,
-		pg_num: 4,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
+	ClusterMap::plain(
+		1,
+		4,
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
 		zones,
-	}
+	)
 }
 
 fn record(index: u32, key: NodeKey) -> NodeRecord {

@@ -62,13 +62,13 @@ pub fn update(epoch: Epoch, own: NodeKey) -> EpochUpdate {
 		})
 		.collect();
 	let rule = PlacementRule::new(5, FailureDomain::Host);
-	let map = ClusterMap {
+	let map = ClusterMap::plain(
 		epoch,
-		pg_num: 64,
-		pool: 1,
+		64,
+		1,
 		rule,
 		zones,
-	};
+	);
 	let nodes = (0..30)
 		.map(|index| NodeRecord {
 			index,

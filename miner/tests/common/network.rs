@@ -74,13 +74,13 @@ pub fn map(epoch: Epoch, pg_num: u32, seats: &[Seat]) -> EpochUpdate {
 			families: families.collect(),
 		}
 	});
-	let map = ClusterMap {
+	let map = ClusterMap::plain(
 		epoch,
 		pg_num,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
-		zones: zones.collect(),
-	}
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
+		zones.collect(),
+	)
 	.encode();
 	let nodes = seats.iter().map(|seat| NodeRecord {
 		index: seat.index,

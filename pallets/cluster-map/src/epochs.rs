@@ -1,9 +1,9 @@
 //! From the registry's nodes to the next epoch.
 
 use crate::{
-	build, health::Health, Config, CurrentEpoch, Event, HostName, Inputs, LastInputs, MapBlob,
-	MapHash, NextBucketId, Pallet, Placement, PlacementConfig, ReweightRevision, SkipReason,
-	Totals, WeightInfo, KEPT_EPOCHS, LOG_TARGET,
+	build, exceptions::Judged, health::Health, Config, CurrentEpoch, Event, ExceptionRevision,
+	HostName, Inputs, LastInputs, MapBlob, MapHash, NextBucketId, Pallet, Placement,
+	PlacementConfig, ReweightRevision, SkipReason, Totals, WeightInfo, KEPT_EPOCHS, LOG_TARGET,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use arion_crush::{ClusterMap, FamilyBucket, HostBucket, MapNode, ZoneBucket};
@@ -36,22 +36,27 @@ impl<T: Config> Pallet<T> {
 			reweights: ReweightRevision::<T>::get(),
 			scores: T::Scores::revision(),
 			outs: T::Liveness::out_revision(),
+			exceptions: ExceptionRevision::<T>::get(),
 		};
 		let last = LastInputs::<T>::get();
 		if inputs == last {
 			return T::WeightInfo::unchanged_epoch();
 		}
-		let by_health = (inputs.registry, inputs.reweights) == (last.registry, last.reweights);
+		let by_hand = |inputs: &Inputs| (inputs.registry, inputs.reweights, inputs.exceptions);
+		let by_health = by_hand(&inputs) == by_hand(&last);
 		LastInputs::<T>::put(inputs);
 		let nodes = Self::registered();
 		let (read, first_id) = (nodes.len() as u32, NextBucketId::<T>::get());
 		let now = now.unique_saturated_into();
-		if let Err(reason) = Self::start_epoch(&config, nodes, now, by_health) {
+		let mut judged = Judged::default();
+		if let Err(reason) = Self::start_epoch(&config, nodes, now, by_health, &mut judged) {
 			Self::deposit_event(Event::EpochSkipped { reason });
 		}
 		// Ids go down.
 		let new_ids = NextBucketId::<T>::get().abs_diff(first_id);
+		let Judged { items, draws } = judged;
 		T::WeightInfo::build_epoch(read, new_ids)
+			.saturating_add(T::WeightInfo::judge_exceptions(items, draws))
 	}
 
 	/// The registry's first `MaxNodes` nodes.
@@ -78,6 +83,7 @@ impl<T: Config> Pallet<T> {
 		nodes: Vec<NodeRecord>,
 		now: u32,
 		by_health: bool,
+		judged: &mut Judged,
 	) -> Result<(), SkipReason> {
 		let nodes = build::select(config, nodes);
 		let needed = u32::from(config.per_zone);
@@ -95,19 +101,22 @@ impl<T: Config> Pallet<T> {
 			.checked_add(1)
 			.ok_or(SkipReason::EpochsExhausted)?;
 		let health = Self::health(&nodes, now, config.growth_blocks);
-		let map = ClusterMap {
+		let mut map = ClusterMap::plain(
 			epoch,
-			pg_num: config.pg_num,
-			pool: config.pool,
-			rule: config.rule(),
-			zones: Self::hierarchy(&nodes, &health)?,
-		};
-		if let Err(error) = map.validate() {
+			config.pg_num,
+			config.pool,
+			config.rule(),
+			Self::hierarchy(&nodes, &health)?,
+		);
+		let placement = map.placement().map_err(|error| {
 			log::error!(target: LOG_TARGET, "the map of epoch {epoch} is not valid: {error}");
-			return Err(SkipReason::InvalidMap);
-		}
+			SkipReason::InvalidMap
+		})?;
+		let retained = Self::retained(&placement, judged);
+		map.exceptions.clone_from(&retained.items);
 		if !(by_health && Self::is_current(&map)) {
 			Self::publish(epoch, &map, nodes.len() as u32)?;
+			Self::drop_exceptions(retained);
 		}
 		Self::remember(health);
 		Ok(())

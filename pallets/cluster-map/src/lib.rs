@@ -6,15 +6,18 @@
 extern crate alloc;
 
 pub use pallet::*;
-pub use types::{Inputs, PlacementConfig, SkipReason};
+pub use refusal::Refusal;
+pub use types::{Exception, GroupExceptions, Inputs, PlacementConfig, SkipReason};
 pub use weights::WeightInfo;
 
 mod build;
 mod epochs;
+mod exceptions;
 mod health;
 mod ids;
 pub mod offchain;
 mod read;
+mod refusal;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
 mod types;
@@ -35,13 +38,13 @@ pub const KEPT_EPOCHS: u32 = 32;
 pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;
-	use arion_crush::{BucketId, WEIGHT_ONE};
+	use arion_crush::{BucketId, UpmapItem, WEIGHT_ONE};
 	use frame_support::pallet_prelude::*;
 	use frame_system::pallet_prelude::*;
 	use hippius_primitives::{
 		registration::MAX_HOST_LEN,
 		traits::{ClusterMaps, Liveness, NodeRegistry, NodeScores},
-		Epoch, NodeIndex,
+		Epoch, NodeIndex, Pg,
 	};
 	use hippius_score::placement::Growth;
 	use sp_core::H256;
@@ -85,6 +88,14 @@ pub mod pallet {
 		/// Longest encoded map, in bytes.
 		#[pallet::constant]
 		type MaxMapLen: Get<u32>;
+
+		/// Most placement exceptions.
+		#[pallet::constant]
+		type MaxExceptions: Get<u32>;
+
+		/// Most placement groups with exceptions. Each epoch computes all of their mappings.
+		#[pallet::constant]
+		type MaxExceptionGroups: Get<u32>;
 
 		/// Weights of the calls and hooks.
 		type WeightInfo: WeightInfo;
@@ -149,6 +160,15 @@ pub mod pallet {
 	/// Nodes that are out of the current map by their health, ascending.
 	#[pallet::storage]
 	pub type TakenOut<T: Config> = StorageValue<_, BoundedVec<NodeIndex, T::MaxNodes>, ValueQuery>;
+
+	/// Placement exceptions, ascending; the next epoch's map has those that it allows.
+	#[pallet::storage]
+	pub type Exceptions<T: Config> =
+		StorageValue<_, BoundedVec<UpmapItem, T::MaxExceptions>, ValueQuery>;
+
+	/// Counts the changes of `Exceptions` by calls.
+	#[pallet::storage]
+	pub type ExceptionRevision<T> = StorageValue<_, u64, ValueQuery>;
 
 	/// How placement works from block 0 on.
 	#[pallet::genesis_config]
@@ -218,6 +238,26 @@ pub mod pallet {
 			/// Nodes that are.
 			out: u32,
 		},
+		/// A placement group has these exceptions and no others; the next epoch's map has them.
+		#[codec(index = 4)]
+		ExceptionsSet {
+			/// The group.
+			pg: Pg,
+			/// Its exceptions, as given.
+			exceptions: GroupExceptions,
+		},
+		/// A placement group has no exceptions any more; the next epoch's map has none of it.
+		#[codec(index = 5)]
+		ExceptionsRemoved {
+			/// The group.
+			pg: Pg,
+		},
+		/// The map now in force does not allow these exceptions, so they were dropped.
+		#[codec(index = 6)]
+		ExceptionsDropped {
+			/// Each with the reason.
+			dropped: BoundedVec<(UpmapItem, Refusal), T::MaxExceptions>,
+		},
 	}
 
 	/// Why a call was refused.
@@ -229,6 +269,51 @@ pub mod pallet {
 		/// A reweight is at most 1.0, that is 65536.
 		#[codec(index = 1)]
 		ReweightTooHigh,
+		/// There is no map yet to judge an exception by.
+		#[codec(index = 2)]
+		NoMap,
+		/// No exceptions were given, or the group has none.
+		#[codec(index = 3)]
+		NoExceptions,
+		/// There would be more than `MaxExceptions`.
+		#[codec(index = 4)]
+		TooManyExceptions,
+		/// More than `MaxExceptionGroups` placement groups would have exceptions.
+		#[codec(index = 5)]
+		TooManyGroups,
+		/// The map has no such placement group.
+		#[codec(index = 6)]
+		UnknownGroup,
+		/// The group has no mapping by the current map.
+		#[codec(index = 7)]
+		Unmappable,
+		/// A node of an exception is not in the map.
+		#[codec(index = 8)]
+		NotInMap,
+		/// The giving node holds no slot of the group by the calculator.
+		#[codec(index = 9)]
+		NotHeld,
+		/// The taking node has the weight 0: it is to be emptied.
+		#[codec(index = 10)]
+		NoWeight,
+		/// The taking node is out for the group.
+		#[codec(index = 11)]
+		NodeOut,
+		/// The nodes are in different zones.
+		#[codec(index = 12)]
+		OtherZone,
+		/// The taking node has a slot of the group already.
+		#[codec(index = 13)]
+		AlreadyHolds,
+		/// The giving node's slot has an exception already.
+		#[codec(index = 14)]
+		MovedTwice,
+		/// The taking node's failure domain has a slot of the group already.
+		#[codec(index = 15)]
+		DomainUsed,
+		/// The taking node's family would have more than three slots of the group.
+		#[codec(index = 16)]
+		FamilyFull,
 	}
 
 	#[pallet::hooks]
@@ -251,6 +336,14 @@ pub mod pallet {
 				T::MaxMapLen::get() as usize <= arion_crush::cluster::MAX_BLOB_LEN,
 				"everybody must be able to read the longest map"
 			);
+			assert!(
+				T::MaxExceptions::get() as usize <= arion_crush::upmap::MAX_EXCEPTIONS,
+				"a map must take all exceptions"
+			);
+			assert!(
+				T::MaxExceptionGroups::get() <= T::MaxExceptions::get(),
+				"a group with exceptions has at least one"
+			);
 		}
 
 		#[cfg(feature = "try-runtime")]
@@ -267,6 +360,32 @@ pub mod pallet {
 		pub fn set_reweight(origin: OriginFor<T>, node: NodeIndex, weight: u32) -> DispatchResult {
 			T::AdminOrigin::ensure_origin(origin)?;
 			Self::do_set_reweight(node, weight)
+		}
+
+		/// Lets other nodes hold slots of a placement group than the calculator says, in the place of
+		/// the group's exceptions so far. Each is checked by the current map; the map of the next epoch
+		/// has those that it allows.
+		#[pallet::call_index(1)]
+		#[pallet::weight(T::WeightInfo::set_exceptions(
+			T::MaxNodes::get(),
+			T::MaxExceptions::get(),
+			exceptions.len() as u32,
+		))]
+		pub fn set_exceptions(
+			origin: OriginFor<T>,
+			pg: Pg,
+			exceptions: GroupExceptions,
+		) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_exceptions(pg, exceptions)
+		}
+
+		/// Removes all exceptions of a placement group. The map of the next epoch has none of it.
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::remove_exceptions(T::MaxExceptions::get()))]
+		pub fn remove_exceptions(origin: OriginFor<T>, pg: Pg) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_remove_exceptions(pg)
 		}
 	}
 
@@ -302,6 +421,11 @@ pub mod pallet {
 		/// SCALE of the map of an epoch, by default the newest, while it is kept.
 		pub fn map(epoch: Option<Epoch>) -> Option<Vec<u8>> {
 			<Self as ClusterMaps>::map_blob(epoch.unwrap_or_else(CurrentEpoch::<T>::get))
+		}
+
+		/// All placement exceptions, ascending. The next epoch's map has those that it allows.
+		pub fn exceptions() -> Vec<UpmapItem> {
+			Exceptions::<T>::get().into_inner()
 		}
 	}
 }

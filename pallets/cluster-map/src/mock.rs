@@ -48,6 +48,8 @@ impl frame_system::Config for Test {
 parameter_types! {
 	pub static MaxNodes: u32 = 1_000;
 	pub static MaxMapLen: u32 = 64 * 1024;
+	pub static MaxExceptions: u32 = 64;
+	pub static MaxExceptionGroups: u32 = 16;
 }
 
 impl crate::Config for Test {
@@ -57,6 +59,8 @@ impl crate::Config for Test {
 	type AdminOrigin = EnsureRoot<u64>;
 	type MaxNodes = MaxNodes;
 	type MaxMapLen = MaxMapLen;
+	type MaxExceptions = MaxExceptions;
+	type MaxExceptionGroups = MaxExceptionGroups;
 	type WeightInfo = ();
 }
 

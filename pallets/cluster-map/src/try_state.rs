@@ -1,12 +1,13 @@
 //! What must hold between blocks.
 
 use crate::{
-	build::FAMILY_SHARES, Config, CurrentEpoch, FamilyBucketId, HostBucketId, MapBlob, MapHash,
-	NextBucketId, Pallet, Reweight, TakenOut, Totals, WeightHistory, ZoneBucketId, KEPT_EPOCHS,
+	build::FAMILY_SHARES, exceptions::groups, Config, CurrentEpoch, Exceptions, FamilyBucketId,
+	HostBucketId, MapBlob, MapHash, NextBucketId, Pallet, Reweight, TakenOut, Totals,
+	WeightHistory, ZoneBucketId, KEPT_EPOCHS,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use arion_crush::{ClusterMap, FailureDomain, WEIGHT_ONE};
-use frame_support::ensure;
+use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
@@ -22,6 +23,8 @@ impl<T: Config> Pallet<T> {
 	///   domains).
 	/// * The totals are the current map's.
 	/// * A stored reweight is below 1.0.
+	/// * Exceptions ascend, name a node once in each group, are no more than `MaxExceptions` in
+	///   `MaxExceptionGroups` groups, and the current map allows all of them, and all of its own.
 	/// * Who is out by its health has the reweight 0 in the current map, at most a quarter of its
 	///   nodes are; a weight that depends on a score has a history.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
@@ -32,7 +35,34 @@ impl<T: Config> Pallet<T> {
 			Reweight::<T>::iter_values().all(|weight| weight < WEIGHT_ONE),
 			"a reweight of 1.0 or more is stored"
 		);
+		Self::try_state_exceptions()?;
 		Self::try_state_health()
+	}
+
+	fn try_state_exceptions() -> Result<(), TryRuntimeError> {
+		let stored = Exceptions::<T>::get().into_inner();
+		ensure!(
+			stored.len() <= T::MaxExceptions::get() as usize
+				&& groups(&stored) <= T::MaxExceptionGroups::get() as usize,
+			"too many exceptions"
+		);
+		let Some(blob) = MapBlob::<T>::get(CurrentEpoch::<T>::get()) else {
+			ensure!(stored.is_empty(), "exceptions without a map");
+			return Ok(());
+		};
+		let mut map = ClusterMap::decode_checked(&blob).map_err(|_| "the map is not valid")?;
+		let own = core::mem::replace(&mut map.exceptions, stored);
+		// Refuses what does not ascend or names a node twice.
+		let placement = map
+			.placement()
+			.map_err(|_| "the exceptions are not as a map has them")?;
+		for mut items in [map.exceptions, own] {
+			ensure!(
+				placement.retain_valid(&mut items).is_empty(),
+				"an exception that the map does not allow"
+			);
+		}
+		Ok(())
 	}
 
 	fn try_state_health() -> Result<(), TryRuntimeError> {

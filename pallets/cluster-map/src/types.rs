@@ -3,7 +3,8 @@
 use alloc::{format, string::String, vec::Vec};
 use arion_crush::{ClusterMap, FailureDomain, PlacementRule, ZoneBucket};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use hippius_primitives::TOTAL_SHARDS;
+use frame_support::{traits::ConstU32, BoundedVec};
+use hippius_primitives::{NodeIndex, TOTAL_SHARDS};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
@@ -105,13 +106,7 @@ impl PlacementConfig {
 				families: Vec::new(),
 			})
 			.collect();
-		let empty = ClusterMap {
-			epoch: 1,
-			pg_num: self.pg_num,
-			pool: self.pool,
-			rule: self.rule(),
-			zones,
-		};
+		let empty = ClusterMap::plain(1, self.pg_num, self.pool, self.rule(), zones);
 		empty.validate().map_err(|error| format!("{error}"))
 	}
 }
@@ -127,7 +122,34 @@ pub struct Inputs {
 	pub scores: u64,
 	/// Revision of who is out.
 	pub outs: u64,
+	/// Revision of the exceptions.
+	pub exceptions: u64,
 }
+
+/// In a placement group, the slot of a node is held by another.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub struct Exception {
+	/// The node whose slot it is by the calculator.
+	#[codec(compact)]
+	pub from: NodeIndex,
+	/// The node that holds it instead.
+	#[codec(compact)]
+	pub to: NodeIndex,
+}
+
+/// All exceptions of a placement group; it has no more slots.
+pub type GroupExceptions = BoundedVec<Exception, ConstU32<{ TOTAL_SHARDS as u32 }>>;
 
 /// Why an epoch was skipped.
 #[derive(

@@ -216,13 +216,13 @@ pub(crate) fn map(epoch: Epoch, nodes: u32) -> ClusterMap {
 			.map(family)
 			.collect(),
 	};
-	ClusterMap {
+	ClusterMap::plain(
 		epoch,
-		pg_num: 64,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Family),
-		zones: (0..6).map(zone).collect(),
-	}
+		64,
+		1,
+		PlacementRule::new(5, FailureDomain::Family),
+		(0..6).map(zone).collect(),
+	)
 }
 
 /// The key of a node.

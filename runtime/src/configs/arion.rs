@@ -58,6 +58,8 @@ impl pallet_cluster_map::Config for Runtime {
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type MaxNodes = MaxNodes;
 	type MaxMapLen = ConstU32<131_072>;
+	type MaxExceptions = ConstU32<1_024>;
+	type MaxExceptionGroups = ConstU32<256>;
 	type WeightInfo = pallet_cluster_map::weights::SubstrateWeight<Runtime>;
 }
 

@@ -57,8 +57,9 @@ pub struct Balance {
 }
 
 impl Placement {
-	/// Proposes exceptions to the mapping in `raw`, a table of this placement or a part of one, in
-	/// addition to the `existing` ones, all of which must be valid.
+	/// Proposes exceptions to the mapping in `raw`, a table of this placement without exceptions
+	/// ([`Self::raw_table`]) or a part of one, in addition to the `existing` ones, all of which must be
+	/// valid. Those of a map that the chain made ([`Self::exceptions`]) are.
 	///
 	/// A node's share of its zone's slots is by crush weight times reweight; what a failure domain
 	/// cannot take because it gets one slot of a group at most goes to the others. Greedy: the fullest

@@ -4,12 +4,18 @@
 //! group's other exceptions. The rules are such that every part of a valid set is valid, in any order:
 //! what an exception moves away still counts as used for the others. So exceptions can be proposed,
 //! verified and dropped one by one.
+//!
+//! The map carries them ([`ClusterMap::exceptions`](crate::ClusterMap::exceptions)), and whatever a
+//! [`Placement`] says of a group is with those of the map that it allows. [`Placement::raw`] is without.
 
 mod balance;
 mod error;
+mod in_map;
 
 pub use balance::{Balance, BalanceOptions, Spread};
 pub use error::UpmapError;
+pub(crate) use in_map::check_exceptions;
+pub use in_map::{ExceptionsError, MAX_EXCEPTIONS};
 
 use crate::error::PlaceError;
 use crate::mapper::{is_out, Workspace};
@@ -83,16 +89,17 @@ impl PgTable {
 }
 
 impl Placement {
-	/// The slots of a placement group with these exceptions; those of other groups are left out.
+	/// The slots of a placement group with these exceptions instead of the map's; those of other groups
+	/// are left out.
 	pub fn up_with(&self, pg: Pg, items: &[UpmapItem]) -> Result<Slots, PlaceError> {
-		let (mut slots, _) = self.up_in(pg, &mut Workspace::default())?;
+		let mut slots = self.raw(pg)?;
 		let items: Vec<_> = items.iter().copied().filter(|item| item.pg == pg).collect();
 		apply_items(&mut slots, &items);
 		Ok(slots)
 	}
 
 	/// Whether an exception may be added to the `existing` ones, of which only those of its own group
-	/// count. `raw` is the group's mapping by this placement ([`Self::up`]).
+	/// count. `raw` is the group's mapping by the rule alone ([`Self::raw`]).
 	///
 	/// `from` holds a slot of the group, of which there is no exception yet. `to` is in the map, weighs
 	/// something, is not out for the group, and neither the raw mapping nor another exception gives it
@@ -109,14 +116,14 @@ impl Placement {
 	) -> Result<(), UpmapError> {
 		let UpmapItem { pg, from, to } = *item;
 		self.check_pg(pg).map_err(UpmapError::Place)?;
-		if !raw.contains(&Some(from)) {
-			return Err(UpmapError::NotHeld { pg, node: from });
-		}
 		let (Some(source), Some(target)) = (self.place(from), self.place(to)) else {
 			let known = self.contains(from);
 			let node = if known { to } else { from };
 			return Err(UpmapError::UnknownNode { node });
 		};
+		if !raw.contains(&Some(from)) {
+			return Err(UpmapError::NotHeld { pg, node: from });
+		}
 		if target.weight == 0 {
 			return Err(UpmapError::NoWeight { node: to });
 		}
@@ -157,13 +164,25 @@ impl Placement {
 	/// Drops the exceptions that this map does not allow any more, and gives them with the reason. What
 	/// stays is sorted, each verified beside those before it.
 	pub fn retain_valid(&self, items: &mut Vec<UpmapItem>) -> Vec<(UpmapItem, UpmapError)> {
+		self.retain_valid_counted(items).0
+	}
+
+	/// As [`Self::retain_valid`], with the number of draws it took.
+	pub fn retain_valid_counted(
+		&self,
+		items: &mut Vec<UpmapItem>,
+	) -> (Vec<(UpmapItem, UpmapError)>, u64) {
 		items.sort_unstable();
+		let mut draws = 0u64;
 		let mut kept: Vec<UpmapItem> = Vec::with_capacity(items.len());
 		let mut dropped = Vec::new();
 		let mut work = Workspace::default();
 		for group in items.chunk_by(|a, b| a.pg == b.pg) {
 			let first = kept.len();
-			let raw = self.up_in(group[0].pg, &mut work);
+			let raw = self.raw_in(group[0].pg, &mut work);
+			// One that fails may have taken all it was allowed.
+			let spent = raw.as_ref().map_or(self.max_draws(), |(_, draws)| *draws);
+			draws = draws.saturating_add(spent);
 			for item in group {
 				let verified = match &raw {
 					Ok((raw, _)) => self.verify_item(raw, &kept[first..], item),
@@ -176,7 +195,7 @@ impl Placement {
 			}
 		}
 		*items = kept;
-		dropped
+		(dropped, draws)
 	}
 
 	/// Where a node stands in the map.

@@ -40,19 +40,19 @@ fn entry(seed: u8, owner: u8, len: u64) -> StripeEntry {
 
 /// A map without nodes: every slot is a hole.
 fn map(epoch: Epoch, pg_num: u32) -> ClusterMap {
-	ClusterMap {
+	ClusterMap::plain(
 		epoch,
 		pg_num,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
-		zones: (0..6u8)
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
+		(0..6u8)
 			.map(|zone| ZoneBucket {
 				zone,
 				id: -1 - i32::from(zone),
 				families: Vec::new(),
 			})
 			.collect(),
-	}
+	)
 }
 
 struct Bench {

@@ -210,13 +210,13 @@ impl Network {
 			})
 			.collect();
 		let rule = PlacementRule::new(5, FailureDomain::Host);
-		let map = ClusterMap {
+		let map = ClusterMap::plain(
 			epoch,
-			pg_num: 256,
-			pool: 1,
+			256,
+			1,
 			rule,
 			zones,
-		};
+		);
 		map.validate().unwrap();
 		map
 	}

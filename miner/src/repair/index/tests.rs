@@ -5,13 +5,13 @@ use arion_crush::{ClusterMap, FailureDomain, PlacementRule};
 use proptest::prelude::*;
 
 fn map(pg_num: u32) -> ClusterMap {
-	ClusterMap {
-		epoch: 1,
+	ClusterMap::plain(
+		1,
 		pg_num,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
-		zones: Vec::new(),
-	}
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
+		Vec::new(),
+	)
 }
 
 fn stripe(seed: u32) -> StripeId {

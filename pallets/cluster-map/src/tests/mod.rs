@@ -2,5 +2,6 @@
 
 mod build;
 mod epochs;
+mod exceptions;
 mod health;
 mod offchain;

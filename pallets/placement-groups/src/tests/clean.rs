@@ -2,7 +2,9 @@ use super::kit::*;
 use crate::{
 	ledger::CleanGroups, mock::*, CleanEpoch, CleanReports, Error, Event, Gaps, KeptActing,
 };
+use arion_crush::UpmapItem;
 use arion_storage_proof::PgLedger;
+use codec::Encode;
 use ed25519_dalek::Signer;
 use frame_support::{assert_noop, assert_ok, pallet_prelude::DispatchResult};
 use frame_system::RawOrigin;
@@ -105,6 +107,55 @@ fn a_group_is_clean_when_all_of_its_members_said_so() {
 		assert_eq!(Groups::acting_set(pg), Ok(up));
 		assert_eq!(CleanReports::<Test>::iter().count(), 0);
 		Gone::set(vec![]);
+	});
+}
+
+#[test]
+fn an_exceptions_new_holder_acts_when_it_has_its_slot() {
+	build_and_execute(|| {
+		Maps::publish(1, 60);
+		assert_ok!(append_held_by(5, 1, &tree(1, 3), 30));
+		run_to(2);
+		let old = Groups::up_set(5).unwrap();
+		let from = old[0].unwrap();
+		// Zone and number agree modulo 6.
+		let to = (0..60)
+			.find(|node| node % 6 == from % 6 && !old.contains(&Some(*node)))
+			.unwrap();
+		let mut excepted = map(2, 60);
+		excepted.exceptions = vec![UpmapItem { pg: 5, from, to }];
+		Maps::publish_blob(2, excepted.encode());
+		run_to(3);
+		let up = Groups::up_set(5).unwrap();
+		assert_eq!(up[0], Some(to));
+		assert_eq!(up[1..], old[1..]);
+		assert_eq!(Groups::mapping_at(2, 5), Ok(up.clone()));
+		assert_eq!(Groups::acting_set(5), Ok(old.clone()));
+		// The newcomer has time; the others go on.
+		assert_eq!(Groups::holder(5, 0), None);
+		assert_eq!(Groups::holder(5, 1), old[1]);
+		let other = (0..64).find(|pg| *pg != 5).unwrap();
+		assert_eq!(Groups::up_set(other), Groups::mapping_at(1, other));
+		assert_noop!(report(from, 2, &[(5, 1)]), Error::<Test>::NotAMember);
+		for node in up[1..].iter().flatten() {
+			assert_ok!(report(*node, 2, &[(5, 1)]));
+			assert_eq!(Groups::acting_set(5), Ok(old.clone()));
+		}
+		assert_eq!(Groups::may_report(to, &[5]), [true]);
+		assert_ok!(report(to, 2, &[(5, 1)]));
+		System::assert_last_event(Event::GroupClean { pg: 5, epoch: 2 }.into());
+		assert_eq!(Groups::acting_set(5), Ok(up.clone()));
+		assert_eq!(Groups::holder(5, 0), Some(to));
+
+		// Without the exception the slot goes back, by the same way.
+		Maps::publish(3, 60);
+		run_to(4);
+		assert_eq!(Groups::up_set(5), Ok(old.clone()));
+		assert_eq!(Groups::acting_set(5), Ok(up));
+		for node in old.iter().flatten() {
+			assert_ok!(report(*node, 3, &[(5, 1)]));
+		}
+		assert_eq!(Groups::acting_set(5), Ok(old));
 	});
 }
 

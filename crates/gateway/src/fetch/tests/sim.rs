@@ -354,11 +354,11 @@ fn map() -> ClusterMap {
 				.collect(),
 		})
 		.collect();
-	ClusterMap {
-		epoch: 1,
-		pg_num: 256,
-		pool: 1,
-		rule: PlacementRule::new(5, FailureDomain::Host),
+	ClusterMap::plain(
+		1,
+		256,
+		1,
+		PlacementRule::new(5, FailureDomain::Host),
 		zones,
-	}
+	)
 }
