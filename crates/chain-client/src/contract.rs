@@ -1,6 +1,6 @@
 //! What this client expects of the runtime, by name, and the check that it is so.
 
-use crate::error::ChainError;
+use crate::{error::ChainError, money::names};
 use subxt::metadata::Metadata;
 
 /// Metadata of the runtime this client was built for, SCALE, as the runtime gives it. A test in
@@ -226,6 +226,19 @@ pub mod runtime_api {
 	pub const ALL: [&Function; 4] = [&CLUSTER_MAP, &NODES_FROM, &LEDGER, &STANDING];
 }
 
+/// View functions of pallets.
+pub mod view_function {
+	/// A function by name.
+	pub struct Function {
+		/// The pallet.
+		pub pallet: &'static str,
+		/// The function.
+		pub name: &'static str,
+		/// For error messages.
+		pub action: &'static str,
+	}
+}
+
 /// Compares every item above in the node's metadata with the committed one.
 pub(crate) fn check(node: &Metadata) -> Result<(), ChainError> {
 	let ours = Metadata::decode_from(METADATA).map_err(|_| ChainError::Incompatible {
@@ -236,12 +249,12 @@ pub(crate) fn check(node: &Metadata) -> Result<(), ChainError> {
 }
 
 fn compare(ours: &Metadata, theirs: &Metadata) -> Result<(), ChainError> {
-	for item in call::ALL {
+	for item in call::ALL.into_iter().chain(names::CALLS) {
 		let hash = |metadata: &Metadata| metadata.pallet_by_name(item.pallet)?.call_hash(item.name);
 		let name = || format!("call {}.{}", item.pallet, item.name);
 		same(hash(ours), hash(theirs), item.closed, name)?;
 	}
-	for item in storage::ALL {
+	for item in storage::ALL.into_iter().chain(names::STORAGE) {
 		let hash = |metadata: &Metadata| {
 			metadata
 				.pallet_by_name(item.pallet)?
@@ -262,6 +275,15 @@ fn compare(ours: &Metadata, theirs: &Metadata) -> Result<(), ChainError> {
 		};
 		same(hash(ours), hash(theirs), true, || {
 			format!("runtime API {}", item.name)
+		})?;
+	}
+	for item in names::VIEWS {
+		let hash = |metadata: &Metadata| {
+			let pallet = metadata.pallet_by_name(item.pallet)?;
+			Some(pallet.view_function_by_name(item.name)?.hash())
+		};
+		same(hash(ours), hash(theirs), true, || {
+			format!("view function {}.{}", item.pallet, item.name)
 		})?;
 	}
 	Ok(())

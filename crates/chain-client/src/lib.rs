@@ -23,18 +23,21 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod account;
 mod audits;
 mod client;
 pub mod contract;
 mod error;
 mod follow;
 mod ledger;
+pub mod money;
 mod node;
 mod outcome;
 mod signer;
 mod submit;
 mod view;
 
+pub use account::{parse_account, ss58, AccountError};
 pub use audits::{AuditRecord, Placing};
 pub use client::ChainClient;
 pub use error::{ChainError, MapProblem};

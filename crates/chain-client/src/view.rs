@@ -2,7 +2,7 @@
 
 use crate::{
 	client::Config,
-	contract::{runtime_api, storage},
+	contract::{runtime_api, storage, view_function},
 	error::{request, ChainError, MapProblem},
 };
 use arion_crush::cluster::ClusterMap;
@@ -222,6 +222,61 @@ impl ChainView {
 		key: impl Encode,
 	) -> Result<Option<V>, ChainError> {
 		self.read(entry, vec![Static(Encoded(key.encode()))]).await
+	}
+
+	/// The entries of a storage map with one key, at most `most`.
+	pub(crate) async fn entries<K: Decode, V: Decode>(
+		&self,
+		entry: &storage::Entry,
+		most: usize,
+	) -> Result<Vec<(K, V)>, ChainError> {
+		let address = subxt::storage::dynamic::<(Static<Encoded>,), Static<Encoded>>(
+			entry.pallet,
+			entry.name,
+		);
+		let action = entry.action;
+		let wrong = |cause| ChainError::Decode { action, cause };
+		let storage = self.at.storage();
+		let mut found = storage.iter(address, ()).await.map_err(request(action))?;
+		let mut entries = Vec::new();
+		while let Some(next) = found.next().await {
+			let next = next.map_err(request(action))?;
+			let key = next.key().map_err(request(action))?;
+			let key = key.part(0).map(|part| part.value_bytes().to_vec());
+			let key = K::decode_all(&mut key.unwrap_or_default().as_slice()).map_err(wrong)?;
+			let value = V::decode_all(&mut next.value().bytes()).map_err(wrong)?;
+			entries.push((key, value));
+			if entries.len() >= most {
+				break;
+			}
+		}
+		Ok(entries)
+	}
+
+	/// The events of this block.
+	pub(crate) fn events(
+		&self,
+	) -> subxt::events::EventsClient<'_, Config, subxt::client::OnlineClientAtBlockImpl<Config>> {
+		self.at.events()
+	}
+
+	/// By what the node knows a view function.
+	pub(crate) fn view_function_id(&self, function: &view_function::Function) -> Option<[u8; 32]> {
+		let pallet = self.at.metadata_ref().pallet_by_name(function.pallet)?;
+		Some(*pallet.view_function_by_name(function.name)?.query_id())
+	}
+
+	/// Runs a view function.
+	pub(crate) async fn view_function(
+		&self,
+		action: &'static str,
+		asked: &[u8],
+	) -> Result<Vec<u8>, ChainError> {
+		let functions = self.at.view_functions();
+		functions
+			.call_raw(Some(asked))
+			.await
+			.map_err(request(action))
 	}
 
 	pub(crate) async fn read<V: Decode>(
