@@ -52,6 +52,7 @@ pub(crate) async fn put(gateway: &Arc<Gateway>, bytes: &Bytes) -> Result<Arc<Obj
 		.step_by(PIECE)
 		.map(|start| Ok::<_, Infallible>(bytes.slice(start..(start + PIECE).min(bytes.len()))));
 	let label = Label {
+		payer: None,
 		name: "bench".into(),
 		content_type: String::new(),
 	};

@@ -76,6 +76,10 @@ pub struct PutArgs {
 	/// Name to keep with the object; the file's own name if left out.
 	#[arg(long)]
 	pub name: Option<String>,
+	/// The account that pays for storing it; one that has authorised the gateway and that the gateway
+	/// takes [default: the gateway's own].
+	#[arg(long, env = "ARION_PAYER", value_name = "ACCOUNT")]
+	pub payer: Option<String>,
 }
 
 /// Arguments of `get`.

@@ -69,16 +69,21 @@ impl Gateway {
 		Ok(Self { http, base, token })
 	}
 
-	/// Stores a body of `size` bytes (unknown for a pipe).
+	/// Stores a body of `size` bytes (unknown for a pipe), paid by the gateway unless another account
+	/// is named.
 	pub async fn put(
 		&self,
 		name: Option<&str>,
+		payer: Option<&str>,
 		size: Option<u64>,
 		body: Body,
 	) -> Result<ObjectInfo, CliError> {
 		let mut url = self.url(&["v1", "objects"])?;
 		if let Some(name) = name {
 			url.query_pairs_mut().append_pair("name", name);
+		}
+		if let Some(payer) = payer {
+			url.query_pairs_mut().append_pair("payer", payer);
 		}
 		let mut request = self.http.put(url).body(body);
 		if let Some(size) = size {

@@ -1,5 +1,6 @@
 //! `config.toml`.
 
+use crate::payers::Payers;
 use arion_object::MAX_ROOT_REFS;
 use hippius_primitives::receipt::MAX_RECEIPT_STRIPES;
 use serde::{Deserialize, Serialize};
@@ -177,7 +178,13 @@ pub struct LedgerConfig {
 	/// File whose first line is the secret of the account that pays for appending: a mnemonic
 	/// phrase, a `0x` seed or `//Alice`. Empty: nothing is appended, so what this gateway stores is
 	/// neither proved nor paid.
+	///
+	/// This account also pays for the storage itself, unless an upload names another.
 	pub account_file: PathBuf,
+	/// Accounts that uploads may name as those who pay (`?payer=`), besides the gateway's own: whoever
+	/// has the gateway's token can then store at their cost. Each must have authorised the gateway's
+	/// account on chain (`arion credits authorise`), which sets the limits.
+	pub payers: Vec<String>,
 	/// A batch is made as soon as a placement group has so many stripes (1 to 1024).
 	pub max_stripes: u32,
 	/// A batch is made as soon as a stripe has waited so many milliseconds.
@@ -190,6 +197,7 @@ impl Default for LedgerConfig {
 	fn default() -> Self {
 		Self {
 			account_file: PathBuf::new(),
+			payers: Vec::new(),
 			max_stripes: 512,
 			max_age_ms: 600_000,
 			receipt_timeout_ms: 20_000,
@@ -277,6 +285,13 @@ impl Config {
 		if !(1..=MAX_RECEIPT_STRIPES).contains(&self.ledger.max_stripes) {
 			return refuse("ledger.max_stripes", "must be from 1 to 1024");
 		}
+		Payers::new([0; 32], &self.ledger)?;
+		if !self.ledger.payers.is_empty() && !self.ledger.is_on() {
+			return refuse(
+				"ledger.payers",
+				"nobody is charged without ledger.account_file",
+			);
+		}
 		if self.get.prefetch > 64 {
 			return refuse("get.prefetch", "must be at most 64");
 		}
@@ -363,6 +378,11 @@ mod tests {
 			("[get]\nhedge_percent = 201", "get.hedge_percent"),
 			("[ledger]\nmax_stripes = 1025", "ledger.max_stripes"),
 			("[ledger]\nmax_age_ms = 0", "ledger.max_age_ms"),
+			("[ledger]\npayers = [\"me\"]", "ledger.payers"),
+			(
+				"[ledger]\npayers = [\"5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY\"]",
+				"ledger.payers",
+			),
 			("[put]\nroot_refs = 0", "put.root_refs"),
 			("[grid]\navoid_ms = 99999999999", "grid.avoid_ms"),
 		] {

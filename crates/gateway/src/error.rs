@@ -151,6 +151,9 @@ pub enum PutError {
 		/// Why.
 		cause: String,
 	},
+	/// The account named does not pay here.
+	#[error(transparent)]
+	Payer(#[from] crate::payers::NotAPayer),
 	/// Where shards belong is not known.
 	#[error(transparent)]
 	Cluster(#[from] ClusterError),
@@ -234,6 +237,7 @@ impl Fault for PutError {
 		match self {
 			Self::Source(_) => "broken_upload",
 			Self::TooLarge(_) => "too_large",
+			Self::Payer(_) => "not_a_payer",
 			Self::NotEnoughAcks { .. } => "not_enough_acks",
 			Self::Cluster(ClusterError::NoMap) => "no_map",
 			Self::Cluster(_) => "cluster",
@@ -252,6 +256,7 @@ impl Fault for PutError {
 		match self {
 			Self::Source(_) | Self::Manifest(ManifestError::TooLong { .. }) => 400,
 			Self::TooLarge(_) => 413,
+			Self::Payer(_) => 403,
 			Self::NotEnoughAcks { .. } | Self::Cluster(_) | Self::Stopping => 503,
 			Self::Permit { .. }
 			| Self::Seal(_)

@@ -6,6 +6,7 @@ use crate::{
 	config::{Config, PutConfig},
 	fetch::{Fetcher, PeerEstimate},
 	metrics::Metrics,
+	payers::Payers,
 	peers::Peers,
 	push::Pusher,
 };
@@ -30,6 +31,8 @@ pub struct Gateway {
 	pub(crate) put: PutConfig,
 	pub(crate) prefetch: usize,
 	pub(crate) max_object: u64,
+	/// Who pays for what is stored.
+	pub(crate) payers: Payers,
 	/// Whether stripes wait to be appended to the ledgers on chain.
 	pub(crate) ledger: bool,
 	/// Memory of shards on their way out, kept for the stripes after.
@@ -85,12 +88,25 @@ impl Address {
 }
 
 impl Gateway {
-	/// A gateway that dials miners from `grid` and finds them through `cluster`.
+	/// A gateway that dials miners from `grid` and finds them through `cluster`. Nobody pays: what it
+	/// stores is its node key's.
 	pub fn new(
 		config: &Config,
 		grid: Arc<Grid>,
 		cluster: Arc<dyn ClusterSource>,
 		catalog: Catalog,
+	) -> Arc<Self> {
+		let payers = Payers::one(grid.node_key().0);
+		Self::paid_by(config, grid, cluster, catalog, payers)
+	}
+
+	/// As [`Self::new`]; what it stores is paid by `payers`.
+	pub fn paid_by(
+		config: &Config,
+		grid: Arc<Grid>,
+		cluster: Arc<dyn ClusterSource>,
+		catalog: Catalog,
+		payers: Payers,
 	) -> Arc<Self> {
 		let peers = Arc::new(Peers::new(grid, &config.grid));
 		let metrics = Arc::new(Metrics::default());
@@ -112,6 +128,7 @@ impl Gateway {
 			put: config.put.clone(),
 			prefetch: config.get.prefetch,
 			max_object: config.http.max_object,
+			payers,
 			ledger: config.ledger.is_on(),
 			buffers: ShardBuffers::new(config.put.parallel_stripes * TOTAL_SHARDS),
 			put_memory: Arc::new(Semaphore::new(config.put.stripes_in_memory * TOTAL_SHARDS)),
@@ -129,6 +146,12 @@ impl Gateway {
 	/// The cluster as this gateway knows it.
 	pub fn cluster(&self) -> &dyn ClusterSource {
 		self.cluster.as_ref()
+	}
+
+	/// The account that is charged on chain for what uploads do not pay for themselves; `None` if
+	/// nothing is appended to the ledgers.
+	pub fn account(&self) -> Option<&[u8; 32]> {
+		self.ledger.then(|| self.payers.own())
 	}
 
 	/// What is remembered of miners.

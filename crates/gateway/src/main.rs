@@ -60,6 +60,10 @@ struct Options {
 	/// to the ledgers on chain (setting ledger.account_file).
 	#[arg(long, value_name = "FILE")]
 	account_file: Option<PathBuf>,
+	/// Account that uploads may name as the one that pays, besides the gateway's own (setting
+	/// ledger.payers); repeat for more.
+	#[arg(long = "payer", value_name = "ACCOUNT")]
+	payers: Vec<String>,
 	/// Milliseconds a stripe waits at most before it is appended (setting ledger.max_age_ms).
 	#[arg(long, value_name = "MS")]
 	append_after: Option<u64>,
@@ -75,6 +79,9 @@ impl Options {
 		}
 		if let Some(file) = &self.account_file {
 			config.ledger.account_file.clone_from(file);
+		}
+		if !self.payers.is_empty() {
+			config.ledger.payers.clone_from(&self.payers);
 		}
 		if let Some(age) = self.append_after {
 			config.ledger.max_age_ms = age;

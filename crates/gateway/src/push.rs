@@ -125,7 +125,7 @@ impl Pusher {
 		}
 	}
 
-	/// Pushes a stripe to the nodes of its placement group and returns once at least
+	/// Pushes a stripe, paid by `owner`, to the nodes of its placement group and returns once at least
 	/// [`WRITE_QUORUM`] distinct nodes said their shard is on disk; the others go on in the
 	/// background, counted in `tail`. Shards keep their share of `memory` until they are gone.
 	///
@@ -134,6 +134,7 @@ impl Pusher {
 		self: &Arc<Self>,
 		part: Part,
 		stripe: EncodedStripe,
+		owner: [u8; 32],
 		mut memory: OwnedSemaphorePermit,
 		tail: &TaskTracker,
 	) -> Result<StripeRef, PutError> {
@@ -148,8 +149,7 @@ impl Pusher {
 				epoch: layout.epoch(),
 				stripe: stripe.stripe,
 				shard_len: u32::try_from(shard_len).unwrap_or(u32::MAX),
-				// Until users have accounts here, the gateway pays for what it stores.
-				owner: self.peers.grid().node_key().0,
+				owner,
 				issued: 0,
 				expires: 0,
 				nonce: 0,

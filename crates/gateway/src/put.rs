@@ -34,6 +34,16 @@ pub struct Label {
 	pub name: String,
 	/// Its MIME type; empty if unknown.
 	pub content_type: String,
+	/// The account that pays for it; the gateway's own if left out.
+	pub payer: Option<[u8; 32]>,
+}
+
+/// One upload.
+struct Upload {
+	/// Who pays.
+	owner: [u8; 32],
+	/// Shards that are on their way after the quorum.
+	tail: TaskTracker,
 }
 
 /// An object that was stored.
@@ -91,6 +101,10 @@ impl Gateway {
 		S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
 		E: Display,
 	{
+		let upload = &Upload {
+			owner: self.payers.choose(label.payer)?,
+			tail: TaskTracker::new(),
+		};
 		let key = ObjectKey::generate()?;
 		let sealer = StripeSealer::new(Suite::default(), &key)?;
 		let mut manifest = ManifestBuilder::new(&sealer, &key, &label.name, &label.content_type)?
@@ -103,8 +117,6 @@ impl Gateway {
 			sealer: Some(sealer),
 			taken: 0,
 		};
-		let shards = TaskTracker::new();
-		let tail = &shards;
 		let (mut size, mut count) = (0u64, 0u32);
 		{
 			let stripes = stream::try_unfold(feed, |mut feed| async move {
@@ -115,20 +127,20 @@ impl Gateway {
 					let part = Part::Data(stripe.index());
 					let len = u64::try_from(stripe.plain_len()).unwrap_or(u64::MAX);
 					let encode = move |buffers: &_| stripe.encode(buffers);
-					Ok((len, self.store(part, encode, tail).await?))
+					Ok((len, self.store(part, encode, upload).await?))
 				})
 				.try_buffered(self.put.parallel_stripes));
 			while let Some((plain_len, reference)) = stored.try_next().await? {
 				size += plain_len;
 				count += 1;
 				manifest.push(reference)?;
-				self.store_indices(&mut manifest, tail).await?;
+				self.store_indices(&mut manifest, upload).await?;
 			}
 		}
 		manifest.close(size)?;
-		self.store_indices(&mut manifest, tail).await?;
+		self.store_indices(&mut manifest, upload).await?;
 		let root = self
-			.store_sealed(Part::Root, manifest.seal_root()?, tail)
+			.store_sealed(Part::Root, manifest.seal_root()?, upload)
 			.await?;
 		let link = Link {
 			id: ObjectId(root.id()),
@@ -148,9 +160,9 @@ impl Gateway {
 		)
 		.await?;
 		// Acknowledged already; a moment more and most likely all thirty are there.
-		tail.close();
+		upload.tail.close();
 		let settle = Duration::from_millis(self.put.settle_ms);
-		if tokio::time::timeout(settle, tail.wait()).await.is_err() {
+		if tokio::time::timeout(settle, upload.tail.wait()).await.is_err() {
 			tracing::debug!(id = %link.id, "some shards beyond the quorum are still on their way");
 		}
 		tracing::info!(id = %link.id, size, stripes = count, "stored");
@@ -167,11 +179,11 @@ impl Gateway {
 	async fn store_indices(
 		&self,
 		manifest: &mut ManifestBuilder,
-		tail: &TaskTracker,
+		upload: &Upload,
 	) -> Result<(), PutError> {
 		while let Some(index) = manifest.next_index()? {
 			let part = Part::Index(index.level, index.sealed.index);
-			let reference = self.store_sealed(part, index.sealed.bytes, tail).await?;
+			let reference = self.store_sealed(part, index.sealed.bytes, upload).await?;
 			manifest.push_index(index.level, reference)?;
 		}
 		Ok(())
@@ -182,10 +194,10 @@ impl Gateway {
 		&self,
 		part: Part,
 		sealed: Vec<u8>,
-		tail: &TaskTracker,
+		upload: &Upload,
 	) -> Result<StripeRef, PutError> {
 		let encode = move |buffers: &_| encode_stripe_in(buffers, &sealed);
-		self.store(part, encode, tail).await
+		self.store(part, encode, upload).await
 	}
 
 	/// Encodes a stripe once there is memory for its shards, and pushes it.
@@ -193,7 +205,7 @@ impl Gateway {
 		&self,
 		part: Part,
 		encode: impl FnOnce(&ShardBuffers) -> Result<EncodedStripe, StripeError> + Send + 'static,
-		tail: &TaskTracker,
+		upload: &Upload,
 	) -> Result<StripeRef, PutError> {
 		let memory = self
 			.put_memory
@@ -207,16 +219,22 @@ impl Gateway {
 			.await
 			.ok_or(PutError::Stopping)?
 			.map_err(|cause| PutError::Stripe { part, cause })?;
-		let reference = self.pusher.push(part, stripe, memory, tail).await?;
+		let Upload { owner, tail } = upload;
+		let pushed = self.pusher.push(part, stripe, *owner, memory, tail);
+		let reference = pushed.await?;
 		if self.ledger {
-			self.wait_for_ledger(&reference).await?;
+			self.wait_for_ledger(&reference, *owner).await?;
 		}
 		Ok(reference)
 	}
 
 	/// Lets a stored stripe wait to be appended to its group's ledger. On disk with the object's
 	/// entry at the latest.
-	async fn wait_for_ledger(&self, reference: &StripeRef) -> Result<(), PutError> {
+	async fn wait_for_ledger(
+		&self,
+		reference: &StripeRef,
+		owner: [u8; 32],
+	) -> Result<(), PutError> {
 		let epoch = reference.epoch;
 		let layout = self.cluster.layout(epoch).await?;
 		let layout = layout.ok_or(ClusterError::NoMap)?;
@@ -224,8 +242,7 @@ impl Gateway {
 		let len = shard_len(usize::try_from(reference.len).unwrap_or(usize::MAX)).unwrap_or(0);
 		let entry = StripeEntry {
 			stripe,
-			// As in the permits.
-			owner: self.peers.grid().node_key().0,
+			owner,
 			shard_len: ShardLen::new(u64::try_from(len).unwrap_or(u64::MAX))
 				.map_err(CatalogError::Batch)?,
 		};

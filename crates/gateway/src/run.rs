@@ -10,6 +10,7 @@ use crate::{
 	ledger::{Appender, ChainLedger},
 	maps::{replace_file, MapStore},
 	nat,
+	payers::Payers,
 };
 use arion_grid::{Grid, GridConfig, GridError, Identity, IdentityError};
 use hippius_chain_client::{signer_from_suri, Keypair, SignerError};
@@ -154,7 +155,11 @@ impl Running {
 		let catalog = Catalog::open(&base.join(CATALOG_FILE))?;
 		let cluster = Arc::new(ChainCluster::open(MapStore::open(base.join(MAPS_FOLDER))?)?);
 		let grid = Grid::bind(config.grid.bind, identity, grid_config(&config))?;
-		let gateway = Gateway::new(&config, grid, cluster.clone(), catalog);
+		let own = signer
+			.as_ref()
+			.map_or(grid.node_key().0, hippius_chain_client::account_of);
+		let payers = Payers::new(own, &config.ledger)?;
+		let gateway = Gateway::paid_by(&config, grid, cluster.clone(), catalog, payers);
 		let listen = config.http.listen;
 		let listener = tokio::net::TcpListener::bind(listen)
 			.await

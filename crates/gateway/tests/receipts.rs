@@ -12,7 +12,7 @@ use arion_gateway::{
 	config::LedgerConfig,
 	ledger::{AppendError, Appender, LedgerChain},
 	receipts::{batch_of, collect_receipts},
-	Gateway, Label,
+	Gateway, Label, Payers,
 };
 use arion_grid::{Grid, GridConfig, Identity};
 use arion_miner::{
@@ -43,6 +43,10 @@ use std::{
 };
 
 const GENESIS: [u8; 32] = [9; 32];
+/// The gateway's account.
+const OWN: [u8; 32] = [21; 32];
+/// Another one that pays.
+const USER: [u8; 32] = [22; 32];
 
 fn map() -> ClusterMap {
 	let mut id = 0;
@@ -171,12 +175,14 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 	let settings = Config {
 		ledger: LedgerConfig {
 			account_file: PathBuf::from("account"),
+			payers: vec![hippius_chain_client::ss58(&USER)],
 			max_age_ms: 60_000,
 			..LedgerConfig::default()
 		},
 		..Config::default()
 	};
-	let gateway = Gateway::new(&settings, grid.clone(), cluster.clone(), catalog);
+	let payers = Payers::new(OWN, &settings.ledger).unwrap();
+	let gateway = Gateway::paid_by(&settings, grid.clone(), cluster.clone(), catalog, payers);
 
 	// Three stripes, each signed for once and taken by thirty miners.
 	let content = Bytes::from(vec![7u8; 25 << 20]);
@@ -210,6 +216,21 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 	}
 	assert_eq!(held, 3 * 30);
 
+	// One object more, paid by somebody else; who is not named here does not pay.
+	let put_for = |payer| {
+		let source = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"x"))]);
+		let label = Label {
+			payer: Some(payer),
+			..Label::default()
+		};
+		let gateway = &gateway;
+		async move { gateway.put(source, label).await }
+	};
+	put_for(USER).await.unwrap();
+	let refused = put_for([23; 32]).await.unwrap_err();
+	assert!(refused.to_string().contains("ledger.payers"), "{refused}");
+	gateway.settled().await;
+
 	// The same stripes and the object's root wait to be appended; too young, then due. The chain
 	// refuses once, is silent once, has one already: each batch comes there in the end, once.
 	let chain = Arc::new(Chain::default());
@@ -235,12 +256,12 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 	}
 	let given = chain.given.lock().unwrap().clone();
 	assert!(chain.answers.lock().unwrap().is_empty());
-	let owner = grid.node_key().0;
 	let mut roots = std::collections::BTreeMap::new();
+	let mut owners = std::collections::BTreeSet::new();
 	for append in &given {
 		assert_eq!(append.receipts.len(), 30);
 		assert_eq!(append.owners.len(), 1);
-		assert_eq!(append.owners[0].owner, owner);
+		owners.insert(append.owners[0].owner);
 		assert_eq!(append.owners[0].bytes, append.batch.bytes);
 		let batch = BatchRef {
 			genesis: GENESIS,
@@ -261,8 +282,9 @@ async fn miners_take_one_gateways_permits_and_sign_for_what_they_hold() {
 		}
 		roots.insert((append.pg, append.batch.root), append.batch.stripes);
 	}
-	// Three stripes of content and the root.
-	assert_eq!(roots.values().sum::<u32>(), 4);
+	assert_eq!(owners, [OWN, USER].into());
+	// Three stripes of content and the root, and two of the small object.
+	assert_eq!(roots.values().sum::<u32>(), 6);
 	assert_eq!((done, given.len()), (roots.len(), roots.len() + 2));
 
 	// Another gateway's permits count for nothing here.

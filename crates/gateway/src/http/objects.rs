@@ -15,6 +15,7 @@ use axum::{
 	Json,
 };
 use futures_util::{stream, Stream, StreamExt};
+use hippius_chain_client::parse_account;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,6 +29,8 @@ const SLICE: usize = 256 * 1024;
 pub(crate) struct PutQuery {
 	#[serde(default)]
 	name: String,
+	/// The account that pays.
+	payer: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +50,11 @@ pub(crate) async fn put(
 	let content_type = headers
 		.get(header::CONTENT_TYPE)
 		.and_then(|value| value.to_str().ok());
+	let payer = query.payer.as_deref().map(parse_account).transpose();
 	let label = Label {
 		name: query.name,
 		content_type: content_type.unwrap_or_default().to_owned(),
+		payer: payer.map_err(|error| Failure::bad_request(format!("payer: {error}")))?,
 	};
 	let stored = shared.gateway.put(body.into_data_stream(), label).await?;
 	Ok((StatusCode::CREATED, Json(ObjectInfo::from(&stored))).into_response())

@@ -21,6 +21,7 @@ pub(crate) async fn status(
 	Ok(Json(serde_json::json!({
 		"version": env!("CARGO_PKG_VERSION"),
 		"node_key": gateway.peers().grid().node_key().to_string(),
+		"account": gateway.account().map(hippius_chain_client::ss58),
 		"cluster": gateway.cluster().describe(),
 		"map": layout.map(|layout| serde_json::json!({
 			"epoch": layout.epoch(),

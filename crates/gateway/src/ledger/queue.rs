@@ -5,6 +5,7 @@ use arion_storage_proof::{Blake2, StripeEntry, SumTree};
 use codec::{Decode, DecodeAll, Encode};
 use hippius_primitives::{receipt::MAX_RECEIPT_STRIPES, Epoch, Pg};
 use redb::{Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use std::collections::BTreeMap;
 
 /// Group, epoch (both big endian), stripe -> SCALE of [`Waiting`].
 const WAITING: TableDefinition<&[u8; 40], &[u8]> = TableDefinition::new("ledger-waiting");
@@ -186,7 +187,7 @@ impl Catalog {
 		Ok(due.len())
 	}
 
-	/// What has waited enough, cut into batches.
+	/// What has waited enough, cut into batches of one owner each.
 	fn ledger_due(
 		&self,
 		policy: SealPolicy,
@@ -196,29 +197,38 @@ impl Catalog {
 		let read = self.database.begin_read().map_err(failed)?;
 		let table = read.open_table(WAITING).map_err(failed)?;
 		let mut due = Vec::new();
-		let mut group: Vec<Waiting> = Vec::new();
+		// By owner: who cannot pay must not keep the stripes of others from the chain.
+		let mut group: BTreeMap<[u8; 32], Vec<Waiting>> = BTreeMap::new();
 		let mut of = None;
-		let mut close = |of: Option<(Pg, Epoch)>, group: &mut Vec<Waiting>| {
+		let mut close = |of: Option<(Pg, Epoch)>, waiting: Vec<Waiting>| {
 			let aged = |waiting: &Waiting| now.saturating_sub(waiting.since) >= policy.age;
 			if let Some((pg, epoch)) = of {
-				if group.len() >= most || group.iter().any(aged) {
-					let entries = group.iter().map(|waiting| waiting.entry).collect();
+				if waiting.len() >= most || waiting.iter().any(aged) {
+					let entries = waiting.iter().map(|waiting| waiting.entry).collect();
 					due.push((pg, epoch, entries));
 				}
 			}
-			group.clear();
 		};
 		for item in table.iter().map_err(failed)? {
 			let (key, value) = item.map_err(failed)?;
 			let here = Some(group_of(key.value()));
-			if here != of || group.len() >= most {
-				close(of, &mut group);
+			if here != of {
+				for waiting in std::mem::take(&mut group).into_values() {
+					close(of, waiting);
+				}
 				of = here;
 			}
 			let waiting = Waiting::decode_all(&mut value.value());
-			group.push(waiting.map_err(|_| CatalogError::DamagedQueue)?);
+			let waiting = waiting.map_err(|_| CatalogError::DamagedQueue)?;
+			let owners = group.entry(waiting.entry.owner).or_default();
+			owners.push(waiting);
+			if owners.len() >= most {
+				close(of, std::mem::take(owners));
+			}
 		}
-		close(of, &mut group);
+		for waiting in group.into_values() {
+			close(of, waiting);
+		}
 		Ok(due)
 	}
 
@@ -370,6 +380,30 @@ mod tests {
 			assert_eq!(tree.batch().root, id.root);
 		}
 		assert_eq!(catalog.ledger_batches(2).unwrap().len(), 2);
+	}
+
+	#[test]
+	fn a_batch_has_one_owner() {
+		let folder = tempfile::tempdir().unwrap();
+		let catalog = Catalog::open(&folder.path().join("catalog")).unwrap();
+		for seed in 0..9u8 {
+			let mut entry = entry(seed);
+			entry.owner = [seed % 3; 32];
+			catalog.ledger_wait(1, 5, &entry, 10).unwrap();
+		}
+		// Two of each owner fill a batch, one of each is due with time.
+		let policy = SealPolicy {
+			stripes: 2,
+			age: 100,
+		};
+		assert_eq!(catalog.ledger_seal(policy, 20).unwrap(), 3);
+		assert_eq!(catalog.ledger_seal(policy, 110).unwrap(), 3);
+		let batches = catalog.ledger_batches(100).unwrap();
+		assert_eq!(batches.len(), 6);
+		for (_, batch) in batches {
+			let owner = batch.entries[0].owner;
+			assert!(batch.entries.iter().all(|entry| entry.owner == owner));
+		}
 	}
 
 	#[test]

@@ -374,7 +374,7 @@ pub async fn put(gateway: &Arc<Gateway>, bytes: &[u8], name: &str) -> Result<Sto
 			stream::iter(pieces),
 			Label {
 				name: name.into(),
-				content_type: String::new(),
+				..Label::default()
 			},
 		)
 		.await
