@@ -1,4 +1,4 @@
-//! What the `crush-map` binary prints, and where errors go.
+//! What the binaries print, and where errors go.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)]
@@ -136,4 +136,81 @@ fn device_classes_positions_and_defaults_are_read_as_crushtool_reads_them() {
 		printed += std::str::from_utf8(&output.stdout).unwrap();
 	}
 	assert_eq!(printed, include_str!("data/classes.mappings"));
+}
+
+#[test]
+fn proposals_can_be_set_and_are_within_the_caps() {
+	use arion_crush::{samples, ClusterMap, UpmapItem};
+	use codec::Encode;
+	use std::collections::BTreeMap;
+
+	let dir = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+	let propose = |map: &ClusterMap, name: &str, hex: bool, caps: [&str; 2]| {
+		let path = dir.join(name);
+		let bytes = map.encode();
+		match hex {
+			true => std::fs::write(&path, format!("0x{}\n", hex::encode(bytes))).unwrap(),
+			false => std::fs::write(&path, bytes).unwrap(),
+		}
+		let output = Command::new(env!("CARGO_BIN_EXE_crush-balance"))
+			.args(["--map", path.to_str().unwrap(), "--max-items", caps[0]])
+			.args(["--max-groups", caps[1]])
+			.output()
+			.unwrap();
+		assert!(output.status.success(), "{output:?}");
+		let lines = String::from_utf8(output.stdout).unwrap();
+		lines
+			.lines()
+			.map(|line| {
+				let call: serde_json::Value = serde_json::from_str(line).unwrap();
+				let number = |value: &serde_json::Value| value.as_u64().unwrap() as u32;
+				let pg = number(&call["pg"]);
+				let items = call["exceptions"].as_array().unwrap().iter();
+				let items = items.map(|item| UpmapItem {
+					pg,
+					from: number(&item["from"]),
+					to: number(&item["to"]),
+				});
+				(pg, items.collect())
+			})
+			.collect::<BTreeMap<u32, Vec<UpmapItem>>>()
+	};
+	let mut map = samples::cluster(samples::Shape {
+		zones: 6,
+		families: 8,
+		hosts: 48,
+		nodes: 96,
+		pg_num: 64,
+		even: true,
+	});
+	let first = propose(&map, "plain.map", false, ["20", "9"]);
+	assert!(first.len() <= 9 && first.values().flatten().count() <= 20);
+	assert!(!first.is_empty());
+	map.exceptions = first.values().flatten().copied().collect();
+	let none = map.placement().unwrap().retain_valid(&mut map.exceptions);
+	assert_eq!(none, []);
+
+	// A line has all of its group.
+	let second = propose(&map, "excepted.map", true, ["1024", "256"]);
+	for (pg, items) in &second {
+		let before = map.exceptions.iter().filter(|item| item.pg == *pg);
+		assert!(before.clone().all(|item| items.contains(item)));
+		assert!(items.len() > before.count());
+	}
+	let mut all = first;
+	all.extend(second);
+	map.exceptions = all.into_values().flatten().collect();
+	assert_eq!(map.validate(), Ok(()));
+	let none = map.placement().unwrap().retain_valid(&mut map.exceptions);
+	assert_eq!(none, []);
+	assert_eq!(propose(&map, "even.map", true, ["1024", "256"]).len(), 0);
+
+	std::fs::write(dir.join("none.map"), "0x03").unwrap();
+	let output = Command::new(env!("CARGO_BIN_EXE_crush-balance"))
+		.args(["--map", dir.join("none.map").to_str().unwrap()])
+		.output()
+		.unwrap();
+	assert_eq!(output.status.code(), Some(1));
+	let error = String::from_utf8_lossy(&output.stderr).into_owned();
+	assert!(error.contains("map version 3 is not known"), "{error}");
 }
