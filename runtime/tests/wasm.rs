@@ -5,12 +5,21 @@
 mod common;
 
 use arion_storage_proof::{sample, PgLedger};
-use common::{beats, blob::Blob, externalities, nodes::thirty_nodes, stored::Stored, Chain};
+use common::{
+	beats,
+	blob::Blob,
+	externalities,
+	nodes::{register, thirty_nodes},
+	pair, signed,
+	stored::Stored,
+	Chain,
+};
 use fastrand::Rng;
 use frame_support::BoundedVec;
-use hippius_primitives::audit::AskedOf;
+use hippius_primitives::{audit::AskedOf, traits::PlacementWeights};
 use hippius_runtime::*;
 use hippius_score::Reputation;
+use pallet_placement_groups::PlacementError;
 use sp_io::TestExternalities;
 use sp_runtime::{ApplyExtrinsicResult, ExtrinsicInclusionMode, StateVersion};
 
@@ -134,4 +143,80 @@ fn draws_and_scores_are_the_same_natively_and_in_wasm() {
 	scores.sort_unstable();
 	scores.dedup();
 	assert!(scores.len() as u64 > 4 * SEEDS, "{}", scores.len());
+}
+
+/// An epoch that judges exceptions, and the placements by its map.
+#[test]
+fn exceptions_are_the_same_natively_and_in_wasm() {
+	let blob = Blob::new();
+	let mut ext = externalities(genesis::LOCAL);
+	let mut chain = Chain::new();
+	let pgs = 0..128u32;
+	ext.execute_with(|| {
+		thirty_nodes(&mut chain);
+		let family = pair("Ferdie");
+		chain.block_of(vec![signed(&family, register(&family, 30, 0))]);
+		chain.until(20, || ClusterMap::totals().0 == 31);
+		// In every group in which the last node has a slot, the one without takes it.
+		let placement = map().placement().unwrap();
+		let zone: Vec<u32> = (0..31)
+			.filter(|node| Registry::node(*node).unwrap().params.zone == 0)
+			.collect();
+		for pg in pgs.clone() {
+			let raw = placement.raw(pg).unwrap();
+			let without = zone
+				.iter()
+				.find(|node| !raw.contains(&Some(**node)))
+				.unwrap();
+			if raw.contains(&Some(30)) {
+				let item = pallet_cluster_map::Exception {
+					from: 30,
+					to: *without,
+				};
+				ClusterMap::do_set_exceptions(pg, vec![item].try_into().unwrap()).unwrap();
+			}
+		}
+		// Some of them the new map does not allow.
+		let first = ClusterMap::exceptions()[0].to;
+		ClusterMap::do_set_reweight(first, 0x8000).unwrap();
+		chain.until(5, || System::block_number() % 5 == 4);
+	});
+	let state = State::of(ext);
+	let (header, timestamp) = state.copy().execute_with(|| {
+		let mut chain = chain.clone();
+		let header = chain.next();
+		(header, chain.after().timestamp())
+	});
+	let mut ext = state.copy();
+	let (native, sets) = ext.execute_with(|| {
+		let before = ClusterMap::exceptions().len();
+		Executive::initialize_block(&header);
+		Executive::apply_extrinsic(timestamp.clone())
+			.unwrap()
+			.unwrap();
+		let map = map();
+		assert!(!map.exceptions.is_empty());
+		assert!(map.exceptions.len() < before, "{before}");
+		let placement = map.placement().unwrap();
+		let sets: Vec<_> = pgs.clone().map(|pg| placement.up(pg).unwrap()).collect();
+		(Executive::finalize_block(), sets)
+	});
+	let mut ext = state.copy();
+	let mut ext = ext.ext();
+	let _: ExtrinsicInclusionMode = blob.call_on(&mut ext, "Core_initialize_block", &header);
+	let applied: ApplyExtrinsicResult =
+		blob.call_on(&mut ext, "BlockBuilder_apply_extrinsic", &timestamp);
+	applied.unwrap().unwrap();
+	for (pg, set) in pgs.zip(sets) {
+		let wasm: Result<Vec<Option<u32>>, PlacementError> =
+			blob.call_on(&mut ext, "PlacementGroupsApi_up_set", &pg);
+		assert_eq!(wasm, Ok(set));
+	}
+	let wasm: Header = blob.call_on(&mut ext, "BlockBuilder_finalize_block", &());
+	assert_eq!(native, wasm);
+}
+
+fn map() -> arion_crush::ClusterMap {
+	let blob = ClusterMap::map(None).unwrap();
+	arion_crush::ClusterMap::decode_checked(&blob).unwrap()
 }
