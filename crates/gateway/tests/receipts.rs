@@ -73,13 +73,7 @@ fn map() -> ClusterMap {
 				.collect(),
 		})
 		.collect();
-	ClusterMap::plain(
-		1,
-		4,
-		1,
-		PlacementRule::new(5, FailureDomain::Host),
-		zones,
-	)
+	ClusterMap::plain(1, 4, 1, PlacementRule::new(5, FailureDomain::Host), zones)
 }
 
 fn record(index: u32, key: NodeKey) -> NodeRecord {

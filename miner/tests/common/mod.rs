@@ -62,13 +62,7 @@ pub fn update(epoch: Epoch, own: NodeKey) -> EpochUpdate {
 		})
 		.collect();
 	let rule = PlacementRule::new(5, FailureDomain::Host);
-	let map = ClusterMap::plain(
-		epoch,
-		64,
-		1,
-		rule,
-		zones,
-	);
+	let map = ClusterMap::plain(epoch, 64, 1, rule, zones);
 	let nodes = (0..30)
 		.map(|index| NodeRecord {
 			index,

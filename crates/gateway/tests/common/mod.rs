@@ -173,8 +173,13 @@ pub struct Network {
 
 impl Network {
 	pub fn start() -> Self {
+		Self::of(MINERS)
+	}
+
+	/// A network of more miners; those beyond the thirty are in no map.
+	pub fn of(miners: u32) -> Self {
 		let folder = Arc::new(tempfile::tempdir().unwrap());
-		let miners = (0..MINERS)
+		let miners = (0..miners)
 			.map(|index| Miner::start(index, &folder))
 			.collect();
 		Self { miners, folder }
@@ -210,13 +215,7 @@ impl Network {
 			})
 			.collect();
 		let rule = PlacementRule::new(5, FailureDomain::Host);
-		let map = ClusterMap::plain(
-			epoch,
-			256,
-			1,
-			rule,
-			zones,
-		);
+		let map = ClusterMap::plain(epoch, 256, 1, rule, zones);
 		map.validate().unwrap();
 		map
 	}

@@ -354,11 +354,5 @@ fn map() -> ClusterMap {
 				.collect(),
 		})
 		.collect();
-	ClusterMap::plain(
-		1,
-		256,
-		1,
-		PlacementRule::new(5, FailureDomain::Host),
-		zones,
-	)
+	ClusterMap::plain(1, 256, 1, PlacementRule::new(5, FailureDomain::Host), zones)
 }
