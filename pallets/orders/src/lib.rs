@@ -17,6 +17,7 @@ pub use weights::WeightInfo;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod machine;
+mod measured;
 mod offers;
 mod served;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -32,7 +33,7 @@ mod tests;
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
-	use frame_support::{pallet_prelude::*, traits::Randomness};
+	use frame_support::{pallet_prelude::*, traits::Randomness, weights::Weight};
 	use frame_system::pallet_prelude::*;
 	use hippius_primitives::{
 		money::Service,
@@ -52,6 +53,9 @@ pub mod pallet {
 	pub trait Config: frame_system::Config<AccountId: Into<[u8; 32]> + From<[u8; 32]>> {
 		/// Charges for what is used.
 		type Usage: UsageMeter;
+
+		/// Weight of telling `Usage` once, at most.
+		type UsageWeight: Get<Weight>;
 
 		/// Who can no longer pay.
 		type Owners: StorageOwners;
@@ -350,6 +354,7 @@ pub mod pallet {
 
 		/// Accepts an order for the node it was given to. It is metered from now on.
 		#[pallet::call_index(2)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::accept()))]
 		pub fn accept(origin: OriginFor<T>, id: u64) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_accept(who, id)
@@ -357,6 +362,7 @@ pub mod pallet {
 
 		/// Rejects an order that was given to a node, or gives back one that it serves.
 		#[pallet::call_index(3)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::decline()))]
 		pub fn decline(origin: OriginFor<T>, id: u64) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_decline(who, id)
@@ -364,6 +370,7 @@ pub mod pallet {
 
 		/// Lets an order run, or stops it.
 		#[pallet::call_index(4)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::set_running()))]
 		pub fn set_running(origin: OriginFor<T>, id: u64, running: bool) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_set_running(who, id, running)
@@ -378,6 +385,7 @@ pub mod pallet {
 
 		/// Ends an order.
 		#[pallet::call_index(6)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::cancel()))]
 		pub fn cancel(origin: OriginFor<T>, id: u64) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_cancel(who, id)
@@ -386,6 +394,7 @@ pub mod pallet {
 		/// Does what is due with an order: ends it when its term is over or its owner cannot pay, gives it
 		/// to another node when its node did not accept in time or failed. Anyone may ask for it.
 		#[pallet::call_index(7)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::advance()))]
 		pub fn advance(origin: OriginFor<T>, id: u64) -> DispatchResult {
 			ensure_signed(origin)?;
 			Self::do_advance(id)

@@ -300,12 +300,20 @@ impl<T: Config> Pallet<T> {
 		weight
 	}
 
+	/// A call's weight with what it costs to tell the meter.
+	pub(crate) fn metered(call: Weight) -> Weight {
+		call.saturating_add(T::UsageWeight::get())
+	}
+
 	/// Looks at the next few orders, as far as the block has room.
 	pub(crate) fn tick(room: Weight) -> Weight {
 		let mut meter = WeightMeter::with_limit(room);
 		let mut cursor = Cursor::<T>::get();
 		for _ in 0..T::PerBlock::get() {
-			if meter.try_consume(T::WeightInfo::advance()).is_err() {
+			if meter
+				.try_consume(Self::metered(T::WeightInfo::advance()))
+				.is_err()
+			{
 				break;
 			}
 			let next = match cursor {

@@ -63,6 +63,7 @@ parameter_types! {
 
 impl crate::Config for Test {
 	type Usage = World;
+	type UsageWeight = ();
 	type Owners = World;
 	type Registry = World;
 	type Liveness = World;

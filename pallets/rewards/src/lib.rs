@@ -15,6 +15,7 @@ pub use weights::WeightInfo;
 mod benchmarking;
 mod earnings;
 mod eras;
+mod measured;
 mod read;
 mod revenue;
 mod stakers;

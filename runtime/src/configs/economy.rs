@@ -217,6 +217,7 @@ impl Get<u32> for OrderEra {
 
 impl pallet_orders::Config for Runtime {
 	type Usage = Marketplace;
+	type UsageWeight = UsageWeight;
 	type Owners = Marketplace;
 	type Registry = Registry;
 	type Liveness = Heartbeats;

@@ -106,7 +106,11 @@ pub fn money_holds() {
 /// A block in which all of these succeed.
 pub fn send(chain: &mut Chain, make: impl Fn() -> Vec<UncheckedExtrinsic>) {
 	for result in beats::block(chain, make) {
-		result.unwrap().unwrap();
+		let events = || System::events().into_iter().map(|record| record.event);
+		match result.unwrap() {
+			Ok(()) => {}
+			Err(error) => panic!("{error:?}: {:#?}", events().collect::<Vec<_>>()),
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ use hippius_primitives::{
 };
 use hippius_runtime::*;
 use pallet_marketplace::{Call as Buy, Grant, KeySignatures, Plan, SignedReceipt};
-use pallet_orders::{Call as Order, Request};
+use pallet_orders::{Call as Order, Request, State};
 use pallet_placement_groups::{ledger::StripeProofs, Call as Groups, Permission, StripeProof};
 use pallet_rewards::Call as Pay;
 use sp_core::{ed25519, Pair as _};
@@ -322,6 +322,9 @@ impl Market {
 			order.state.node().is_some_and(|node| mine.contains(&node))
 		};
 		let owned = |order: &pallet_orders::Order<AccountId>| order.owner == *who;
+		let served = |order: &pallet_orders::Order<AccountId>| {
+			owned(order) && matches!(order.state, State::Active { .. })
+		};
 		match rng.u8(..12) {
 			0 | 1 => {
 				let node = match mine.len() {
@@ -358,7 +361,7 @@ impl Market {
 				},
 			),
 			9 => {
-				let (id, running) = (id(rng, &owned), rng.bool());
+				let (id, running) = (id(rng, &served), rng.bool());
 				self.of("set_running", Order::set_running { id, running })
 			}
 			10 => match rng.bool() {
@@ -385,7 +388,13 @@ impl Market {
 	/// A client's word for what it received.
 	fn receipt(&mut self, rng: &mut Rng, who: &AccountId) -> RuntimeCall {
 		let clients = pairs();
-		let client = &clients[rng.usize(..clients.len())];
+		let own = clients
+			.iter()
+			.find(|pair| AccountId::from(pair.public()) == *who);
+		let client = match own {
+			Some(own) if rng.bool() => own,
+			_ => &clients[rng.usize(..clients.len())],
+		};
 		let receipt = EgressReceipt {
 			genesis: genesis(),
 			client: client.public().0,
@@ -393,7 +402,10 @@ impl Market {
 			service: service(rng),
 			node: rng.u32(..30),
 			epoch: ClusterMap::epoch().saturating_sub(rng.u32(..2)),
-			bytes: amount(rng) as u64,
+			bytes: match rng.u8(..4) {
+				0 => amount(rng) as u64,
+				_ => rng.u64(..1 << 30),
+			},
 		};
 		let signature = MultiSignature::Sr25519(client.sign(&receipt.payload()));
 		let receipts = vec![SignedReceipt { receipt, signature }];
