@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test there is, or only the sections named: setup shell fmt unit relay nat build clippy extras up
-# demo during-get during-put too-many damage twice nodes beats clients stories down audits. What CI runs is this.
+# demo during-get during-put too-many damage twice nodes beats clients stories down audits economy. What CI runs is
+# this.
 set -uo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -272,8 +273,24 @@ section_audits() {
 	report 'r.audits.jailed < r.audits.evicted && r.audits.evicted < r.audits.repaired'
 }
 
+# What is stored is paid for: over some eras of 20 blocks. A network of its own as well: it has prices.
+section_economy() {
+	local out
+	export HIPPIUS_DEVNET_DIR=$WORK/economy
+	out=$("$DEVNET" demo --file "$FILE" --json --base-port 22100 --economy)
+	tail -n1 <<<"$out" | tee "$REPORT"
+	report 'r.ok === true && r.sha256_in === r.sha256_out && r.faults.length === 0'
+	report 'r.conserved === true && r.split_exact === true && r.out.refunds === 0'
+	report 'r.in === r.pots.miners + r.pots.validators + r.pots.treasury + r.pots.held'
+	report 'r.unpaid === r.pots.miners + r.pots.validators + r.pots.treasury
+		- r.out.miners - r.out.validators - r.out.nominators - r.out.treasury'
+	report 'r.client.bytes > 0 && r.client.eras >= 3 && r.eras_paid >= 2 && r.payees.every((count) => count > 0)'
+}
+
 checks=(clippy extras)
 networks=(up demo during-get during-put too-many damage twice nodes beats clients stories down)
+# Each on a network of its own.
+trials=(audits economy)
 
 section setup
 # setup.sh may have found out more.
@@ -282,11 +299,11 @@ section setup
 for name in shell fmt unit relay nat build; do section "$name"; done
 if [ ${#chosen[@]} -eq 0 ]; then
 	beside "${checks[@]}"
-	beside audits
+	beside "${trials[@]}"
 	for name in "${networks[@]}"; do section "$name"; done
 	join_lanes
 else
-	for name in "${checks[@]}" "${networks[@]}" audits; do section "$name"; done
+	for name in "${checks[@]}" "${networks[@]}" "${trials[@]}"; do section "$name"; done
 fi
 
 printf '\n'

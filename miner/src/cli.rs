@@ -77,6 +77,8 @@ pub enum Command {
 	Drain(DrainArgs),
 	/// End a drained node's exit: deposit and stake are given back.
 	Exit(ExitArgs),
+	/// Show what the node earned, era by era and why, and what its family can withdraw.
+	Earnings(EarningsArgs),
 	/// Look at the settings.
 	#[command(subcommand)]
 	Config(ConfigCommand),
@@ -159,6 +161,27 @@ pub struct ExitArgs {
 	/// Leave although shards may be nowhere else; repair has to compute them from others.
 	#[arg(long)]
 	abandon: bool,
+}
+
+/// Arguments of `earnings`.
+#[derive(Debug, Args)]
+pub struct EarningsArgs {
+	#[command(flatten)]
+	base: BaseArgs,
+	/// RPC address of a Hippius node.
+	#[arg(long, default_value = DEFAULT_CHAIN, value_name = "URL")]
+	chain: String,
+	/// Eras looked back.
+	#[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+	eras: u32,
+	/// Blocks looked back for payments; a node that is no archive has the last 256.
+	#[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=2000))]
+	blocks: u32,
+	/// Withdraw what can be withdrawn to the family's account, whose secret this needs.
+	#[arg(long, requires = "SecretArgs")]
+	withdraw: bool,
+	#[command(flatten)]
+	secret: Option<SecretArgs>,
 }
 
 /// Arguments of `drain`.

@@ -28,6 +28,7 @@ pub mod daemon;
 pub mod disks;
 pub mod doctor;
 pub mod drain;
+pub mod earnings;
 pub mod epochs;
 pub mod error;
 pub mod exit;

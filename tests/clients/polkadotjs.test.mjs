@@ -7,6 +7,7 @@ import { Keyring } from '@polkadot/keyring';
 import { compactStripLength, u8aToHex } from '@polkadot/util';
 import { blake2AsHex, cryptoWaitReady, mnemonicGenerate } from '@polkadot/util-crypto';
 import { ALPHA, encodeParams, endpoint, nodeKey, registrationProof, rotationProof, spoiled } from './lib/hippius.mjs';
+import { find, free as freeAt, send as sendTo } from './lib/send.mjs';
 
 /** @type {ApiPromise} */
 let api;
@@ -25,29 +26,8 @@ before(async () => {
 
 after(() => api?.disconnect());
 
-/** Signs, submits, waits for finality: {events, error: 'Pallet.Name' | undefined, hash}. */
-function send(call, signer, nonce = -1) {
-  return new Promise((resolve, reject) => {
-    call
-      .signAndSend(signer, { nonce }, ({ status, events, dispatchError, internalError }) => {
-        if (internalError) return reject(internalError);
-        if (status.isInvalid || status.isDropped || status.isUsurped) return reject(new Error(status.type));
-        if (!status.isFinalized) return;
-        let error;
-        if (dispatchError?.isModule) {
-          const { section, name } = api.registry.findMetaError(dispatchError.asModule);
-          error = `${section}.${name}`;
-        } else if (dispatchError) {
-          error = dispatchError.toString();
-        }
-        resolve({ error, hash: status.asFinalized, events: events.map(({ event }) => event) });
-      })
-      .catch(reject);
-  });
-}
-
-const find = (events, section, method) => events.find((event) => event.section === section && event.method === method);
-const free = async (address, hash) => (await (await api.at(hash)).query.system.account(address)).data.free.toBigInt();
+const send = (call, signer, nonce) => sendTo(api, call, signer, nonce);
+const free = (address, hash) => freeAt(api, address, hash);
 
 /** The call register_node with a proof of lib/hippius.mjs. */
 function registerNode(key, { zone, host, capacity, addresses }, proof) {

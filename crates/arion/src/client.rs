@@ -104,6 +104,19 @@ impl Gateway {
 			.await
 	}
 
+	/// The account that pays on chain for what the gateway stores, if it does.
+	pub async fn account(&self) -> Result<Option<String>, CliError> {
+		#[derive(Deserialize)]
+		struct Status {
+			#[serde(default)]
+			account: Option<String>,
+		}
+		let status: Status = self
+			.json(self.http.get(self.url(&["v1", "status"])?))
+			.await?;
+		Ok(status.account)
+	}
+
 	/// Every object of the gateway's catalog.
 	pub async fn list(&self) -> Result<Vec<ObjectInfo>, CliError> {
 		let mut objects = Vec::new();

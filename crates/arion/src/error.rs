@@ -1,6 +1,7 @@
 //! What can go wrong, and the exit code it ends in.
 
-use crate::cli::Output;
+use crate::{cli::Output, refusal::Refusal, voucher::VoucherError};
+use hippius_chain_client::{AccountError, ChainError, SignerError};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -61,6 +62,21 @@ pub enum CliError {
 	/// The target exists.
 	#[error("{} exists already; pass --force to replace it, or -o for another name", .0.display())]
 	Exists(PathBuf),
+	/// The chain cannot be reached, or answers oddly.
+	#[error(transparent)]
+	Chain(ChainError),
+	/// The chain refused a call.
+	#[error("{}{}", .0.why, .0.mend.map(|mend| format!("; {mend}")).unwrap_or_default())]
+	Refused(Refusal),
+	/// The secret is unusable.
+	#[error(transparent)]
+	Signer(#[from] SignerError),
+	/// An account is none.
+	#[error(transparent)]
+	Account(#[from] AccountError),
+	/// A voucher cannot be read.
+	#[error(transparent)]
+	Voucher(#[from] VoucherError),
 	/// Ctrl-C.
 	#[error("interrupted")]
 	Interrupted,
@@ -73,7 +89,9 @@ impl CliError {
 	/// The process' exit code, as listed in `--help`.
 	pub fn exit_code(&self) -> u8 {
 		match self {
-			Self::Usage(_) => 2,
+			Self::Usage(_) | Self::Account(_) | Self::Signer(_) => 2,
+			Self::Chain(ChainError::Connect { .. }) => 5,
+			Self::Refused(_) => 6,
 			Self::Gateway(fault) => match fault.code.as_str() {
 				"bad_request" => 2,
 				"not_found" => 3,
@@ -86,6 +104,8 @@ impl CliError {
 			| Self::Protocol { .. }
 			| Self::File { .. }
 			| Self::Exists(_)
+			| Self::Chain(_)
+			| Self::Voucher(_)
 			| Self::Signal(_) => 1,
 		}
 	}
@@ -100,6 +120,11 @@ impl CliError {
 			Self::Protocol { .. } => "protocol",
 			Self::File { .. } => "file",
 			Self::Exists(_) => "exists",
+			Self::Chain(_) => "chain",
+			Self::Refused(refusal) => &refusal.code,
+			Self::Signer(_) => "signer",
+			Self::Account(_) => "account",
+			Self::Voucher(_) => "voucher",
 			Self::Interrupted => "interrupted",
 			Self::Signal(_) => "signal",
 		}

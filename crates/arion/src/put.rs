@@ -48,7 +48,12 @@ pub(crate) async fn run(gateway: &Gateway, args: PutArgs, output: Output) -> Res
 	let body = ReaderStream::with_capacity(reader, READ_LEN)
 		.inspect_ok(move |chunk| counter.inc(u64::try_from(chunk.len()).unwrap_or(u64::MAX)));
 	let stored = gateway
-		.put(name.as_deref(), args.payer.as_deref(), size, Body::wrap_stream(body))
+		.put(
+			name.as_deref(),
+			args.payer.as_deref(),
+			size,
+			Body::wrap_stream(body),
+		)
 		.await;
 	bar.finish_and_clear();
 	let stored = stored?;

@@ -50,9 +50,20 @@ mod tests {
 			alice
 		);
 		let long = "x".repeat(10_000);
-		for bad in ["", "0x", "0x12", "//Alice", &ALICE[1..], "5Grwva\u{1F600}", &long] {
+		for bad in [
+			"",
+			"0x",
+			"0x12",
+			"//Alice",
+			&ALICE[1..],
+			"5Grwva\u{1F600}",
+			&long,
+		] {
 			let error = parse_account(bad).unwrap_err().to_string();
-			assert!(error.contains("polkadot.js") && error.len() < 400, "{error}");
+			assert!(
+				error.contains("polkadot.js") && error.len() < 400,
+				"{error}"
+			);
 		}
 	}
 }

@@ -122,7 +122,7 @@ async fn trial(
 	let cast = Cast::choose(net, &watch.client).await?;
 	let audits = report.audits.insert(AuditReport::default());
 
-	let stored = put(net, file, before.bytes, &[]).await?;
+	let stored = put(net, file, before.bytes, None, &[]).await?;
 	report.stripes = Some(stored.stripes);
 	put_objects(net).await?;
 	story.say(format!("stored the file and {OBJECTS} smaller objects"));
@@ -172,7 +172,7 @@ async fn put_objects(net: &Network) -> Result<()> {
 		let path = dir.join(format!("object-{number:02}.bin"));
 		async move {
 			make_random(&path, OBJECT).await?;
-			put(net, &path, OBJECT, &[]).await.map(drop)
+			put(net, &path, OBJECT, None, &[]).await.map(drop)
 		}
 	});
 	stream::iter(puts)

@@ -55,6 +55,7 @@ Examples:
   devnet.sh demo --file big.iso --json        once, for scripts
   devnet.sh demo --kill-during get            lose 20 miners in the middle of a read
   devnet.sh demo --spare-zone 0 --audits      miners that lose data are caught and thrown out
+  devnet.sh demo --economy --json             who pays whom, to the last rao
   devnet.sh demo --relayed-zone 0             five miners behind a relay, needed for the read
   devnet.sh up --detach; devnet.sh status     keep a network in the background
   devnet.sh logs miner-07 -f";
@@ -133,6 +134,12 @@ pub struct DemoArgs {
 	#[arg(long, conflicts_with_all = ["kill", "kill_during", "damage", "restart_node",
 		"kill_validator", "freeze_miner"])]
 	pub audits: bool,
+	/// See what is stored being paid for: a client buys credits and stores the file, is charged over
+	/// several eras, and miners, validators, their nominator and the treasury withdraw their parts. The
+	/// JSON object then has `in`, `pots` and `conserved`, in rao.
+	#[arg(long, conflicts_with_all = ["kill", "kill_during", "damage", "restart_node",
+		"kill_validator", "freeze_miner", "audits"])]
+	pub economy: bool,
 	/// Print one JSON object as the last line (and the story on standard error).
 	#[arg(long)]
 	pub json: bool,
@@ -150,6 +157,7 @@ impl DemoArgs {
 			kill_validator: self.kill_validator,
 			freeze_miner: self.freeze_miner,
 			audits: self.audits,
+			economy: self.economy,
 		}
 	}
 }
@@ -165,6 +173,7 @@ impl Default for Options {
 			kill_validator: false,
 			freeze_miner: false,
 			audits: false,
+			economy: false,
 		}
 	}
 }

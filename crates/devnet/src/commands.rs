@@ -259,8 +259,14 @@ pub fn miner_run(bins: &Bins, dir: &StateDir, miner: &MinerPlan) -> Entry {
 	}
 }
 
-/// Makes the gateway's folder, key and configuration.
-pub fn gateway_init(bins: &Bins, dir: &StateDir, gateway: &GatewayPlan, rpc: &str) -> Spec {
+/// Makes the gateway's folder, key and configuration; uploads may be paid by `payer`.
+pub fn gateway_init(
+	bins: &Bins,
+	dir: &StateDir,
+	gateway: &GatewayPlan,
+	rpc: &str,
+	payer: &str,
+) -> Spec {
 	Spec {
 		name: "gateway init".into(),
 		program: bins.path(GATEWAY),
@@ -276,6 +282,8 @@ pub fn gateway_init(bins: &Bins, dir: &StateDir, gateway: &GatewayPlan, rpc: &st
 			&path(&gateway.account_file()),
 			"--append-after",
 			"20000",
+			"--payer",
+			payer,
 		]),
 		log: dir.log("gateway"),
 	}

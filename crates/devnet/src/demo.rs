@@ -3,6 +3,7 @@
 use crate::{
 	audits,
 	commands::{self, ARION},
+	economy,
 	error::{Context as _, Error, Result},
 	files::{fingerprint, make_random, Fingerprint, Hasher},
 	network::Network,
@@ -60,6 +61,8 @@ pub struct Options {
 	pub freeze_miner: bool,
 	/// See what audits do to miners that lost data, instead of the rest.
 	pub audits: bool,
+	/// See who pays whom, instead of the rest.
+	pub economy: bool,
 }
 
 /// What `arion put --output json` prints, as far as the demo needs it.
@@ -123,6 +126,9 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 	if options.audits {
 		return audits::play(net, &file, &before, report).await;
 	}
+	if options.economy {
+		return economy::play(net, &file, &before, report).await;
+	}
 
 	let survivors = net
 		.plan
@@ -143,7 +149,7 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 		KillWhen::Between | KillWhen::Get => (&[] as &[String], doomed.as_slice()),
 	};
 	let started = Instant::now();
-	let stored = put(net, &file, before.bytes, now).await?;
+	let stored = put(net, &file, before.bytes, None, now).await?;
 	let seconds = started.elapsed().as_secs_f64();
 	report.killed += now.len() as u16;
 	report.seconds.put = Some(round(seconds));
@@ -216,8 +222,14 @@ pub async fn play(net: &Network, options: &Options, report: &mut Report) -> Resu
 }
 
 /// Stores the file through a pipe into the real tool, so that the moment of the kills is known:
-/// half of the bytes are handed over.
-pub async fn put(net: &Network, file: &Path, size: u64, doomed: &[String]) -> Result<Stored> {
+/// half of the bytes are handed over. Paid by `payer`, or else the gateway.
+pub async fn put(
+	net: &Network,
+	file: &Path,
+	size: u64,
+	payer: Option<&str>,
+	doomed: &[String],
+) -> Result<Stored> {
 	let name = file
 		.file_name()
 		.map(|name| name.to_string_lossy().into_owned())
@@ -227,10 +239,11 @@ pub async fn put(net: &Network, file: &Path, size: u64, doomed: &[String]) -> Re
 	} else {
 		"-".into()
 	};
-	let args = commands::arion(
-		&net.plan.gateway,
-		&["put", &source, "--name", &name, "--output", "json"],
-	);
+	let mut list = vec!["put", &source, "--name", &name, "--output", "json"];
+	if let Some(payer) = payer {
+		list.extend(["--payer", payer]);
+	}
+	let args = commands::arion(&net.plan.gateway, &list);
 	let what = "arion put";
 	let mut child = tool::command(&net.bins.path(ARION), &args, net.dir.path())?
 		.stdin(if doomed.is_empty() {

@@ -12,6 +12,7 @@ pub mod audits;
 pub mod cli;
 pub mod commands;
 pub mod demo;
+pub mod economy;
 pub mod error;
 pub mod files;
 pub mod network;

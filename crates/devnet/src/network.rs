@@ -6,6 +6,7 @@ use crate::{
 	plan::{self, MinerPlan, Plan, BOOT_PEER},
 	process::{stop_all, Running},
 	procfs::{marked, ProcessId},
+	register,
 	rpc::{self, Rpc},
 	state::{Entry, Kind, Phase, State, StateDir},
 	story::Story,
@@ -13,6 +14,7 @@ use crate::{
 };
 use arion_grid::Identity;
 use futures_util::{future::try_join_all, StreamExt as _, TryStreamExt as _};
+use hippius_chain_client::ss58;
 use std::{future::Future, time::Duration};
 use tokio::sync::mpsc;
 
@@ -214,6 +216,7 @@ impl Network {
 			&self.dir,
 			&self.plan.gateway,
 			&self.plan.full_node.ws(),
+			&ss58(&register::account(plan::BUYER_SURI)?),
 		);
 		tool::run(&gateway, self.dir.path()).await?;
 		let public = self.plan.gateway.base_path.join("node.pub");

@@ -144,6 +144,8 @@ impl GatewayPlan {
 
 /// That account.
 pub const GATEWAY_SURI: &str = "//Ferdie";
+/// An account that may pay for uploads through the gateway, once it has authorised it.
+pub const BUYER_SURI: &str = "//Buyer";
 
 /// The relay.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use crate::{
 	rpc, tool,
 };
 use futures_util::future::try_join_all;
-use hippius_chain_client::{account_of, signer_from_suri, ChainClient, ChainError, Included};
-use hippius_primitives::{Epoch, ALPHA, SS58_PREFIX};
+use hippius_chain_client::{account_of, signer_from_suri, ss58, ChainClient, ChainError, Included};
+use hippius_primitives::{Epoch, ALPHA};
 use serde_json::{json, Value};
 use std::time::Duration;
 
@@ -28,20 +28,10 @@ fn chain(error: ChainError) -> Error {
 }
 
 /// An account's id from its secret URI.
-fn account(suri: &str) -> Result<[u8; 32]> {
+pub(crate) fn account(suri: &str) -> Result<[u8; 32]> {
 	signer_from_suri(suri)
 		.map(|signer| account_of(&signer))
 		.map_err(|cause| Error::Chain(cause.to_string()))
-}
-
-/// An account as people and JSON-RPC write it.
-fn ss58(account: &[u8; 32]) -> String {
-	// Prefixes below 64 are one byte.
-	let mut bytes = vec![SS58_PREFIX as u8];
-	bytes.extend_from_slice(account);
-	let check = sp_crypto_hashing::blake2_512(&[b"SS58PRE", bytes.as_slice()].concat());
-	bytes.extend_from_slice(check.get(..2).unwrap_or_default());
-	bs58::encode(bytes).into_string()
 }
 
 /// Registers every miner and waits until the network can take files. Returns the map's epoch.

@@ -39,6 +39,9 @@ pub struct Report {
 	/// What audits did.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub audits: Option<AuditReport>,
+	/// Who paid whom.
+	#[serde(flatten)]
+	pub economy: Option<EconomyReport>,
 	/// What went wrong.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub error: Option<String>,
@@ -79,6 +82,81 @@ pub struct AuditReport {
 	pub seconds: f64,
 }
 
+/// Who paid whom between two finalised blocks, in rao.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct EconomyReport {
+	/// Alpha that was paid in for credits.
+	#[serde(rename = "in")]
+	pub paid_in: u128,
+	/// What became of it.
+	pub pots: Pots,
+	/// What of the parts was withdrawn by those they belong to.
+	pub out: Withdrawn,
+	/// What of the parts was not withdrawn yet.
+	pub unpaid: u128,
+	/// Whether all of this adds up to the last rao, with the balances of the chain's accounts, too.
+	pub conserved: bool,
+	/// Whether each charge was split 60/30/10: rounded down, rounded down, the rest.
+	pub split_exact: bool,
+	/// What does not add up, by name.
+	pub faults: Vec<String>,
+	/// Charges there were.
+	pub charges: u64,
+	/// Of these, the client's own, and in how many eras.
+	pub client: ClientBill,
+	/// Eras whose pool was paid to miners.
+	pub eras_paid: u32,
+	/// Miners, validators and nominators that withdrew something.
+	pub payees: [u32; 3],
+	/// First and last block of it.
+	pub blocks: [u32; 2],
+	/// Seconds it took.
+	pub seconds: f64,
+}
+
+/// Where what was paid in is accounted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Pots {
+	/// Miners' parts of what was charged.
+	pub miners: u128,
+	/// Validators' parts, those of who stakes with them included.
+	pub validators: u128,
+	/// The treasury's parts.
+	pub treasury: u128,
+	/// Not charged yet: what is behind credits that are left.
+	pub held: u128,
+}
+
+/// What left the chain's pots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Withdrawn {
+	/// To miners' families.
+	pub miners: u128,
+	/// To validators.
+	pub validators: u128,
+	/// To those who stake with them.
+	pub nominators: u128,
+	/// To the treasury.
+	pub treasury: u128,
+	/// To buyers, of what they had not used.
+	pub refunds: u128,
+}
+
+/// What the client was charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ClientBill {
+	/// Bytes it is charged for.
+	pub bytes: u64,
+	/// Charges.
+	pub charges: u64,
+	/// Eras in which there were any.
+	pub eras: u32,
+	/// Credits, millionths of a US dollar.
+	pub credits: u128,
+	/// The rao behind them.
+	pub rao: u128,
+}
+
 /// Seconds to two decimals.
 pub fn round(seconds: f64) -> f64 {
 	(seconds * 100.0).round() / 100.0
@@ -104,6 +182,7 @@ mod tests {
 				..Seconds::default()
 			},
 			audits: None,
+			economy: None,
 			error: None,
 		};
 		assert_eq!(

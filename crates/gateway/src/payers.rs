@@ -83,13 +83,19 @@ mod tests {
 			assert_eq!(payers.choose(Some([named; 32])).unwrap(), [named; 32]);
 		}
 		let refused = payers.choose(Some([4; 32])).unwrap_err().to_string();
-		assert!(refused.contains(&ss58(&[4; 32])) && refused.contains("ledger.payers"), "{refused}");
+		assert!(
+			refused.contains(&ss58(&[4; 32])) && refused.contains("ledger.payers"),
+			"{refused}"
+		);
 		assert!(Payers::one([1; 32]).choose(Some([2; 32])).is_err());
 		let config = LedgerConfig {
 			payers: vec!["//Alice".into()],
 			..LedgerConfig::default()
 		};
 		let error = Payers::new([1; 32], &config).unwrap_err().to_string();
-		assert!(error.starts_with("ledger.payers: \"//Alice\" is no account"), "{error}");
+		assert!(
+			error.starts_with("ledger.payers: \"//Alice\" is no account"),
+			"{error}"
+		);
 	}
 }

@@ -162,7 +162,10 @@ impl Gateway {
 		// Acknowledged already; a moment more and most likely all thirty are there.
 		upload.tail.close();
 		let settle = Duration::from_millis(self.put.settle_ms);
-		if tokio::time::timeout(settle, upload.tail.wait()).await.is_err() {
+		if tokio::time::timeout(settle, upload.tail.wait())
+			.await
+			.is_err()
+		{
 			tracing::debug!(id = %link.id, "some shards beyond the quorum are still on their way");
 		}
 		tracing::info!(id = %link.id, size, stripes = count, "stored");

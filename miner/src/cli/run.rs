@@ -4,7 +4,7 @@ use super::{Cli, Command, ConfigCommand, DiskCommand, KeysCommand, Output};
 use crate::{
 	config::Config,
 	daemon::Daemon,
-	disks, doctor, drain, exit,
+	disks, doctor, drain, earnings, exit,
 	files::BasePath,
 	init, keys, register,
 	service::{Failpoint, FAILPOINT},
@@ -138,6 +138,23 @@ impl Cli {
 				let base = BasePath(args.account.base.base_path);
 				let (chain, secret) = (args.account.chain, args.account.secret.secret()?);
 				output.show(exit::exit(&base, &chain, &secret, args.abandon).await?)
+			}
+			Command::Earnings(args) => {
+				let base = BasePath(args.base.base_path);
+				let secret = match (args.withdraw, args.secret) {
+					(true, Some(secret)) => Some(secret.secret()?),
+					(true, None) => {
+						return Err(MinerError::Input(
+							"--withdraw needs the family's secret: give --suri-file".into(),
+						))
+					}
+					(false, _) => None,
+				};
+				let look = earnings::Look {
+					eras: args.eras,
+					blocks: args.blocks,
+				};
+				output.show(earnings::earnings(&base, &args.chain, look, secret.as_ref()).await?)
 			}
 			Command::Config(ConfigCommand::Check(args)) => {
 				let base = BasePath(args.base.base_path);

@@ -105,6 +105,15 @@ pub enum MoneyEvent {
 		/// Rao.
 		amount: u128,
 	},
+	/// The validators' pot is paid by the points of an era.
+	StakerEraFrozen {
+		/// The era of staking.
+		era: u32,
+		/// Rao.
+		amount: u128,
+		/// The sum of all points.
+		points: u32,
+	},
 	/// A validator and a page of those who stake with it were credited.
 	ValidatorPaid {
 		/// The era of staking.
@@ -213,6 +222,14 @@ impl MoneyEvent {
 					node,
 					family,
 					amount,
+				}
+			}
+			("Rewards", "StakerEraFrozen") => {
+				let (era, amount, points) = all(fields)?;
+				Self::StakerEraFrozen {
+					era,
+					amount,
+					points,
 				}
 			}
 			("Rewards", "ValidatorPaid") => {

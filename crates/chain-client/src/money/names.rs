@@ -89,7 +89,7 @@ pub const ACCOUNTS: Entry = Entry {
 	name: "Accounts",
 	action: "reading Marketplace.Accounts",
 };
-/// `u128`, no key: [`super::RevenueTotals`].
+/// `Totals`, no key, which is [`super::RevenueTotals`].
 pub const SUMS: Entry = Entry {
 	pallet: REWARDS,
 	name: "Sums",
@@ -155,8 +155,14 @@ pub const ISSUANCE: Entry = Entry {
 	name: "TotalIssuance",
 	action: "reading Balances.TotalIssuance",
 };
+/// `Vec<AccountId>`, no key.
+pub const VALIDATORS: Entry = Entry {
+	pallet: "Session",
+	name: "Validators",
+	action: "reading Session.Validators",
+};
 /// All storage.
-pub const STORAGE: [&Entry; 12] = [
+pub const STORAGE: [&Entry; 13] = [
 	&ACCOUNTS,
 	&SUMS,
 	&EARNED,
@@ -169,6 +175,7 @@ pub const STORAGE: [&Entry; 12] = [
 	&ERAS,
 	&ERA_PAGES,
 	&ISSUANCE,
+	&VALIDATORS,
 ];
 
 /// `standing(who: AccountId) -> Option<Standing>`, which is [`super::MarketStanding`].

@@ -25,10 +25,7 @@ const MOST_ORDERS: usize = 100_000;
 
 impl ChainView {
 	/// What is kept of an account; `None` if it never had credits.
-	pub async fn market_account(
-		&self,
-		who: [u8; 32],
-	) -> Result<Option<MarketAccount>, ChainError> {
+	pub async fn market_account(&self, who: [u8; 32]) -> Result<Option<MarketAccount>, ChainError> {
 		self.entry(&names::ACCOUNTS, who).await
 	}
 
@@ -107,6 +104,14 @@ impl ChainView {
 	/// The newest era of staking whose pot is frozen.
 	pub async fn stakers_frozen(&self) -> Result<Option<u32>, ChainError> {
 		self.read(&names::STAKERS_FROZEN, Vec::new()).await
+	}
+
+	/// The validators of the running session.
+	pub async fn validators(&self) -> Result<Vec<[u8; 32]>, ChainError> {
+		Ok(self
+			.read(&names::VALIDATORS, Vec::new())
+			.await?
+			.unwrap_or_default())
 	}
 
 	/// The eras of pools that are being paid, oldest first.

@@ -1,0 +1,304 @@
+// The life of a buyer, of a miner that serves its order, and of a nominator, with polkadot.js against a
+// running local network; every balance to the rao. Prices are set by the test network's administrator.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ApiPromise, WsProvider } from '@polkadot/api';
+import { Keyring } from '@polkadot/keyring';
+import { blake3 } from '@noble/hashes/blake3';
+import { stringToU8a, u8aConcat, u8aToHex } from '@polkadot/util';
+import { cryptoWaitReady, mnemonicGenerate, randomAsHex } from '@polkadot/util-crypto';
+import { ALPHA, endpoint } from './lib/hippius.mjs';
+import { find, free as freeAt, send as sendTo } from './lib/send.mjs';
+
+/** Credits per alpha: $10. So a credit is worth 100 rao. */
+const ALPHA_PRICE = 10_000_000n;
+const RAO_PER_CREDIT = ALPHA / ALPHA_PRICE;
+/** Credits per GB-hour of S3 volumes: $10. */
+const S3_PRICE = 10_000_000n << 32n;
+const S3 = { service: 'S3', usage: 'Held' };
+const UNITS = 1_000_000_000n;
+/** An era is 20 blocks of 6 seconds here; this only guards against waiting for ever. */
+const PATIENCE = 400_000;
+
+/** @type {ApiPromise} */
+let api;
+let alice, eve, ferdie, family, buyer;
+let genesis;
+/** What the tests hand on. */
+let order, node, accepted;
+
+const send = (call, signer, nonce) => sendTo(api, call, signer, nonce);
+const free = (who, hash) => freeAt(api, who.address ?? who, hash);
+const parentOf = async (hash) => (await api.rpc.chain.getHeader(hash)).parentHash;
+const numberOf = async (hash) => (await api.rpc.chain.getHeader(hash)).number.toNumber();
+const eventsOf = async (hash) => (await (await api.at(hash)).query.system.events()).map(({ event }) => event);
+
+before(async () => {
+  await cryptoWaitReady();
+  api = await ApiPromise.create({ provider: new WsProvider(endpoint()), noInitWarn: true, throwOnConnect: true });
+  const keyring = new Keyring({ type: 'sr25519' });
+  [alice, eve, ferdie, family] = ['//Alice', '//Eve', '//Ferdie', '//Family01'].map((uri) => keyring.addFromUri(uri));
+  buyer = keyring.addFromUri(mnemonicGenerate());
+  genesis = api.genesisHash.toHex();
+});
+
+after(() => api?.disconnect());
+
+/** Resolves with the first finalised block, from now on, for which `wanted` gives something. */
+async function until(what, wanted) {
+  return new Promise((resolve, reject) => {
+    let stop = () => {};
+    const guard = setTimeout(() => finish(reject, new Error(`waited ${PATIENCE / 1000} s for ${what}`)), PATIENCE);
+    let done = false;
+    function finish(settle, value) {
+      if (done) return;
+      done = true;
+      clearTimeout(guard);
+      stop();
+      settle(value);
+    }
+    let turn = Promise.resolve();
+    api.rpc.chain
+      .subscribeFinalizedHeads((head) => {
+        turn = turn
+          .then(async () => {
+            const found = done ? undefined : await wanted(head.hash, head.number.toNumber());
+            if (found) finish(resolve, found);
+          })
+          .catch((error) => finish(reject, error));
+      })
+      .then((unsubscribe) => {
+        stop = unsubscribe;
+        if (done) unsubscribe();
+      })
+      .catch((error) => finish(reject, error));
+  });
+}
+
+/** Rao that were charged, to anybody, in a block. */
+const charged = (events) =>
+  events
+    .filter((event) => event.section === 'marketplace' && event.method === 'Charged')
+    .reduce((sum, { data }) => sum + data.alpha.toBigInt(), 0n);
+
+/** The accounts of escrow and float, as the pallet derives them: `modl`, its id, what it is for. */
+const pots = () => {
+  const id = api.consts.marketplace.palletId.toU8a();
+  const account = (name) =>
+    api
+      .createType('AccountId', u8aConcat(stringToU8a('modl'), id, stringToU8a(name), new Uint8Array(32)).subarray(0, 32))
+      .toString();
+  return { escrow: account(''), float: account('float') };
+};
+
+test('the administrator tells prices, a buyer gets alpha', async () => {
+  const now = (await api.rpc.chain.getHeader()).number.toNumber();
+  const prices = api.tx.utility.batchAll([
+    api.tx.marketplace.forceAlphaPrice(ALPHA_PRICE),
+    api.tx.marketplace.setPrice(S3, S3_PRICE, now + 6),
+  ]);
+  const { error, events } = await send(api.tx.sudo.sudo(prices), alice);
+  assert.equal(error, undefined);
+  assert.ok(find(events, 'sudo', 'Sudid').data.sudoResult.isOk);
+  assert.equal(find(events, 'marketplace', 'AlphaPriceSet').data.price.toBigInt(), ALPHA_PRICE);
+  const given = await send(api.tx.balances.transferKeepAlive(buyer.address, 100n * ALPHA), alice);
+  assert.equal(await free(buyer, given.hash), 100n * ALPHA);
+});
+
+test('a deposit moves exactly its alpha into escrow and gives the credits it is worth', async () => {
+  const { escrow } = pots();
+  const alpha = 10n * ALPHA;
+  const least = 10n * ALPHA_PRICE;
+  const dear = await send(api.tx.marketplace.deposit(alpha, least + 1n), buyer);
+  assert.equal(dear.error, 'marketplace.PriceMoved');
+  const { error, events, hash, fee } = await send(api.tx.marketplace.deposit(alpha, least), buyer);
+  assert.equal(error, undefined);
+  assert.equal(find(events, 'marketplace', 'Deposited').data.credits.toBigInt(), least);
+  const parent = await parentOf(hash);
+  assert.equal(await free(buyer, hash), (await free(buyer, parent)) - alpha - fee);
+  assert.equal(await free(escrow, hash), (await free(escrow, parent)) + alpha - charged(await eventsOf(hash)));
+  const account = (await (await api.at(hash)).query.marketplace.accounts(buyer.address)).unwrap();
+  assert.equal(account.batches[0].credits.toBigInt(), least);
+  assert.equal(account.batches[0].alpha.toBigInt(), alpha);
+});
+
+test('a voucher counts once; every wrong one is refused by name and mints nothing', async () => {
+  const keys = new Keyring({ type: 'ed25519' });
+  const [first, second, stranger] = ['//Alice', '//Bob', '//Dave'].map((uri) => keys.addFromUri(uri));
+  const type = api.tx.marketplace.redeem.meta.args[0].type.toString();
+  const base = {
+    genesis,
+    source: 'Tao',
+    payment: randomAsHex(32),
+    user: u8aToHex(buyer.publicKey),
+    credits: 1_000_000,
+    expires: Date.now() + 3_600_000,
+  };
+  const redeem = (changes, signers = [first, second]) => {
+    const voucher = api.createType(type, { ...base, ...changes });
+    const payload = u8aConcat(stringToU8a('hippius/credit-voucher/v1'), blake3(voucher.toU8a()));
+    return api.tx.marketplace.redeem(
+      voucher,
+      signers.map((key) => [key.publicKey, key.sign(payload)]),
+    );
+  };
+  const { float } = pots();
+  const good = await send(redeem({}), buyer);
+  assert.equal(good.error, undefined);
+  const { data } = find(good.events, 'marketplace', 'VoucherRedeemed');
+  assert.equal(data.alpha.toBigInt(), 1_000_000n * RAO_PER_CREDIT);
+  const parent = await parentOf(good.hash);
+  assert.equal(await free(float, good.hash), (await free(float, parent)) - data.alpha.toBigInt());
+  assert.equal(await free(buyer, good.hash), (await free(buyer, parent)) - good.fee);
+
+  const other = () => ({ payment: randomAsHex(32) });
+  const bad = [
+    [redeem({}), 'VoucherReplayed'],
+    [redeem({ credits: 999_999 }), 'PaymentUsed'],
+    [redeem({ ...other(), genesis: `0x${'11'.repeat(32)}` }), 'WrongGenesis'],
+    [redeem({ ...other(), expires: 1 }), 'VoucherExpired'],
+    [redeem({ ...other(), credits: 6_000_000_000 }), 'UserCap'],
+    [redeem(other(), [first]), 'TooFewSignatures'],
+    [redeem(other(), [first, first]), 'DuplicateKey'],
+    [redeem(other(), [first, stranger]), 'UnknownKey'],
+  ];
+  const nonce = (await api.rpc.system.accountNextIndex(buyer.address)).toNumber();
+  const results = await Promise.all(bad.map(([call], i) => send(call, buyer, nonce + i)));
+  results.forEach(({ error }, i) => assert.equal(error, `marketplace.${bad[i][1]}`));
+  const head = await api.rpc.chain.getFinalizedHead();
+  const account = (await (await api.at(head)).query.marketplace.accounts(buyer.address)).unwrap();
+  const credits = account.batches.reduce((sum, batch) => sum + batch.credits.toBigInt(), 0n);
+  assert.equal(credits, 10n * ALPHA_PRICE + 1_000_000n);
+});
+
+test('a gateway is authorised within limits, and no longer', async () => {
+  const grant = { units: 5_000_000_000, credits: 7, until: 4_000_000_000 };
+  const given = await send(api.tx.marketplace.authorizeGateway(ferdie.address, grant), buyer);
+  assert.equal(given.error, undefined);
+  const account = (await (await api.at(given.hash)).query.marketplace.accounts(buyer.address)).unwrap();
+  const [gateway, may] = account.gateways[0];
+  assert.equal(gateway.toString(), ferdie.address);
+  assert.equal(may.units.toNumber(), grant.units);
+  const taken = await send(api.tx.marketplace.revokeGateway(ferdie.address), buyer);
+  assert.equal(taken.error, undefined);
+  const again = await send(api.tx.marketplace.revokeGateway(ferdie.address), buyer);
+  assert.equal(again.error, 'marketplace.NotAuthorised');
+});
+
+test('a buyer orders a volume, a miner accepts it', async () => {
+  const nodes = await api.query.registry.nodes.entries();
+  const mine = nodes.find(([, info]) => info.unwrap().family.toString() === family.address);
+  assert.ok(mine, '//Family01 has a node');
+  node = mine[0].args[0].toNumber();
+  const offered = await send(api.tx.orders.offer(node, 'S3', 2n * UNITS), family);
+  assert.equal(offered.error, undefined);
+  const request = { service: 'S3', spec: 'bucket', units: UNITS, idleUnits: UNITS / 10n, term: 300 };
+  const requested = await send(api.tx.orders.request(request), buyer);
+  assert.equal(requested.error, undefined);
+  order = find(requested.events, 'orders', 'Requested').data.id;
+  const given = await until('the lot', async (hash) => {
+    const found = (await (await api.at(hash)).query.orders.orders(order)).unwrap();
+    return found.state.isAssigned && found.state.asAssigned.node.toNumber();
+  });
+  assert.equal(given, node);
+  const stolen = await send(api.tx.orders.accept(order), buyer);
+  assert.equal(stolen.error, 'orders.NotYourNode');
+  accepted = await send(api.tx.orders.accept(order), family);
+  assert.equal(accepted.error, undefined);
+  assert.ok(find(accepted.events, 'orders', 'Accepted'));
+});
+
+test('its charges are split 60/30/10, the miner gets its part and withdraws it', async () => {
+  const first = await numberOf(accepted.hash);
+  let next = first;
+  let miners = 0n;
+  let buyers = 0n;
+  let frozen;
+  let credited = 0n;
+  await until('the era of the order to be paid', async (_, newest) => {
+    for (; next <= newest; next++) {
+      for (const { section, method, data } of await eventsOf(await api.rpc.chain.getBlockHash(next))) {
+        const of = data.pool && data.pool.service.isS3 && data.pool.usage.isHeld;
+        if (section === 'rewards' && method === 'RevenueSplit' && of) {
+          const [amount, toMiners, toValidators, toTreasury] = [
+            data.amount,
+            data.miners,
+            data.validators,
+            data.treasury,
+          ].map((part) => part.toBigInt());
+          assert.equal(toMiners, (amount * 6n) / 10n);
+          assert.equal(toValidators, (amount * 3n) / 10n);
+          assert.equal(toTreasury, amount - toMiners - toValidators);
+          miners += toMiners;
+        }
+        if (section === 'marketplace' && method === 'Charged' && of && data.who.toString() === buyer.address) {
+          assert.equal(data.alpha.toBigInt(), data.credits.toBigInt() * RAO_PER_CREDIT);
+          buyers += data.alpha.toBigInt();
+        }
+        if (section === 'rewards' && method === 'EraFrozen' && of) {
+          frozen = { era: data.era.toNumber(), amount: data.amount.toBigInt() };
+          assert.equal(frozen.amount, miners, 'the pool is the miners’ parts since the order began');
+        }
+        if (section === 'rewards' && method === 'NodeCredited' && data.node.toNumber() === node && frozen) {
+          credited += data.amount.toBigInt();
+        }
+        if (section === 'rewards' && method === 'PagePaid' && of && credited > 0n) return true;
+      }
+    }
+    // Blocks pay pages by themselves; that anyone may is seen below.
+    return false;
+  });
+  assert.ok(buyers > 0n);
+  assert.equal(credited, frozen.amount, 'who serves alone gets all of the pool');
+  const twice = await send(api.tx.rewards.payoutPage(S3, frozen.era, 0), buyer);
+  assert.ok(['rewards.UnknownEra', 'rewards.PageAlreadyPaid'].includes(twice.error), twice.error);
+
+  const thief = await send(api.tx.rewards.withdraw(node), buyer);
+  assert.equal(thief.error, 'rewards.NotYourNode');
+  const { error, events, hash, fee } = await send(api.tx.rewards.withdraw(node), family);
+  assert.equal(error, undefined);
+  const amount = find(events, 'rewards', 'Withdrawn').data.amount.toBigInt();
+  assert.ok(amount >= credited);
+  const parent = await parentOf(hash);
+  assert.equal(await free(family, hash), (await free(family, parent)) + amount - fee);
+});
+
+test('a nominator gets its part of the validators’ and withdraws it', async () => {
+  const frozen = await until('an era of staking with a pot', async (hash) => {
+    const at = await api.at(hash);
+    const eras = await at.query.rewards.stakerEras.entries();
+    return eras.length > 0 && eras.map(([key]) => key.args[0].toNumber()).sort((a, b) => b - a)[0];
+  });
+  const validators = await api.query.session.validators();
+  const payouts = validators.map((validator) => api.tx.rewards.payoutValidator(frozen, validator, 0));
+  // Who was paid before is refused; the others are not kept from it.
+  const paid = await send(api.tx.utility.forceBatch(payouts), buyer);
+  assert.equal(paid.error, undefined);
+  const at = await api.at(paid.hash);
+  const earned = (await at.query.rewards.stakerEarned(eve.address)).toBigInt();
+  assert.ok(earned > 0n);
+  const { error, events, hash, fee } = await send(api.tx.rewards.withdrawStake(), eve);
+  assert.equal(error, undefined);
+  assert.equal(find(events, 'rewards', 'StakeWithdrawn').data.amount.toBigInt(), earned);
+  const parent = await parentOf(hash);
+  assert.equal(await free(eve, hash), (await free(eve, parent)) + earned - fee);
+  const again = await send(api.tx.rewards.withdrawStake(), eve);
+  assert.equal(again.error, 'rewards.NothingToPay');
+});
+
+test('the order ends; what was not used comes back', async () => {
+  const ended = await send(api.tx.orders.cancel(order), buyer);
+  assert.equal(ended.error, undefined);
+  assert.ok(find(ended.events, 'orders', 'Ended').data.why.isCancelled);
+  const account = (await (await api.at(ended.hash)).query.marketplace.accounts(buyer.address)).unwrap();
+  const [batch] = account.batches;
+  const { error, events, hash, fee } = await send(api.tx.marketplace.refund(batch.id), buyer);
+  assert.equal(error, undefined);
+  const alpha = find(events, 'marketplace', 'Refunded').data.alpha.toBigInt();
+  assert.equal(alpha, batch.alpha.toBigInt(), 'nothing was charged after the end');
+  const parent = await parentOf(hash);
+  assert.equal(await free(buyer, hash), (await free(buyer, parent)) + alpha - fee);
+  const closed = await send(api.tx.orders.offer(node, 'S3', 0), family);
+  assert.equal(closed.error, undefined);
+});
