@@ -164,7 +164,7 @@ pub struct ExitArgs {
 }
 
 /// Arguments of `earnings`.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct EarningsArgs {
 	#[command(flatten)]
 	base: BaseArgs,
@@ -178,10 +178,38 @@ pub struct EarningsArgs {
 	#[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=2000))]
 	blocks: u32,
 	/// Withdraw what can be withdrawn to the family's account, whose secret this needs.
-	#[arg(long, requires = "SecretArgs")]
+	#[arg(long)]
 	withdraw: bool,
-	#[command(flatten)]
-	secret: Option<SecretArgs>,
+	/// The family account's secret, to withdraw: mnemonic, 0x seed or //Dev name. Others on this machine
+	/// can see it in the process list; prefer the file or the variable.
+	#[arg(long, env = "ARION_SURI", hide_env_values = true)]
+	suri: Option<String>,
+	/// File whose first line is the family account's secret.
+	#[arg(long, value_name = "FILE", conflicts_with = "suri")]
+	suri_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for EarningsArgs {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		f.debug_struct("EarningsArgs")
+			.field("withdraw", &self.withdraw)
+			.field("suri_file", &self.suri_file)
+			.finish_non_exhaustive()
+	}
+}
+
+impl EarningsArgs {
+	/// The secret, if something is to be withdrawn.
+	fn secret(&self) -> Result<Option<Secret>, MinerError> {
+		match (self.withdraw, &self.suri, &self.suri_file) {
+			(false, ..) => Ok(None),
+			(true, _, Some(file)) => Ok(Some(Secret::File(file.clone()))),
+			(true, Some(suri), None) => Ok(Some(Secret::Suri(suri.clone()))),
+			(true, None, None) => Err(MinerError::Input(
+				"--withdraw needs the family's secret: give --suri-file".into(),
+			)),
+		}
+	}
 }
 
 /// Arguments of `drain`.

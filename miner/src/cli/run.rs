@@ -140,16 +140,8 @@ impl Cli {
 				output.show(exit::exit(&base, &chain, &secret, args.abandon).await?)
 			}
 			Command::Earnings(args) => {
+				let secret = args.secret()?;
 				let base = BasePath(args.base.base_path);
-				let secret = match (args.withdraw, args.secret) {
-					(true, Some(secret)) => Some(secret.secret()?),
-					(true, None) => {
-						return Err(MinerError::Input(
-							"--withdraw needs the family's secret: give --suri-file".into(),
-						))
-					}
-					(false, _) => None,
-				};
 				let look = earnings::Look {
 					eras: args.eras,
 					blocks: args.blocks,
