@@ -1,7 +1,8 @@
 //! Cluster maps from peers and from the chain.
 
 use arion_crush::{
-	diff, ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
+	diff, ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, UpmapItem,
+	ZoneBucket,
 };
 use codec::Encode;
 use hippius_primitives::StripeId;
@@ -21,6 +22,14 @@ pub fn run(data: &[u8]) {
 	for pg in [0, 1, map.pg_num / 2, map.pg_num - 1] {
 		if let Ok(slots) = placement.up(pg) {
 			assert_eq!(slots.len(), 30);
+			let raw = placement.raw(pg).unwrap();
+			let mut own = map.exceptions.clone();
+			own.retain(|item| item.pg == pg);
+			placement.retain_valid(&mut own);
+			let expected = placement.up_with(pg, &own).unwrap();
+			assert_eq!(slots, expected, "what is not allowed changes nothing");
+			let moved = raw.iter().zip(&slots).filter(|(raw, slot)| raw != slot);
+			assert_eq!(moved.count(), own.len());
 			let mut nodes: Vec<_> = slots.into_iter().flatten().collect();
 			assert!(nodes.iter().all(|node| placement.contains(*node)));
 			let all = nodes.len();
@@ -76,11 +85,31 @@ fn map(zones: u8, families: i32, hosts: i32) -> ClusterMap {
 	)
 }
 
-/// Small maps.
+/// Small maps, some with exceptions.
 pub fn seeds() -> Vec<Vec<u8>> {
 	let seeds: Vec<_> = [(1, 4, 9), (2, 3, 6), (3, 4, 1), (6, 5, 1)]
 		.map(|(zones, families, hosts)| map(zones, families, hosts).encode())
 		.into();
+	let mut seeds = seeds;
+	for (zones, families, hosts) in [(1, 4, 9), (3, 4, 3)] {
+		let mut excepted = map(zones, families, hosts);
+		let placement = excepted.placement().unwrap();
+		for pg in [0, 1, 7] {
+			let raw = placement.raw(pg).unwrap();
+			let free: Vec<_> = placement
+				.nodes()
+				.filter(|node| !raw.contains(&Some(*node)))
+				.collect();
+			let mut held: Vec<_> = raw.iter().flatten().copied().collect();
+			held.sort_unstable();
+			let items = held.into_iter().zip(free).take(4);
+			excepted
+				.exceptions
+				.extend(items.map(|(from, to)| UpmapItem { pg, from, to }));
+		}
+		assert!(!excepted.exceptions.is_empty());
+		seeds.push(excepted.encode());
+	}
 	assert!(seeds
 		.iter()
 		.all(|seed| ClusterMap::decode_checked(seed).is_ok()));
