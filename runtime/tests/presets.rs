@@ -40,6 +40,38 @@ fn an_unknown_preset_is_none() {
 }
 
 #[test]
+fn nobody_can_close_the_accounts_of_slashes_and_charges() {
+	use configs::money::{RepairFundAccount, TreasuryAccount};
+	use frame_support::traits::{
+		fungible::{Balanced, Inspect, Mutate},
+		tokens::{Fortitude, Preservation},
+	};
+	for name in genesis::preset_names() {
+		externalities(name.as_ref()).execute_with(|| {
+			let (escrow, float, reserve) = Marketplace::pallet_accounts();
+			let pots = Rewards::account();
+			for account in [escrow, float, reserve, pots] {
+				assert!(Balances::free_balance(account) >= units::EXISTENTIAL_DEPOSIT);
+			}
+			for account in [RepairFundAccount::get(), TreasuryAccount::get()] {
+				let least = units::EXISTENTIAL_DEPOSIT;
+				assert_eq!(Balances::free_balance(&account), least);
+				// As a spend of the treasury takes all there is.
+				let (expendable, polite) = (Preservation::Expendable, Fortitude::Polite);
+				assert_eq!(Balances::reducible_balance(&account, expendable, polite), 0);
+				let other = common::account("Alice");
+				assert!(
+					<Balances as Mutate<_>>::transfer(&account, &other, least, expendable).is_err()
+				);
+				// A rao reaches it.
+				let credit = <Balances as Balanced<AccountId>>::issue(1);
+				assert!(<Balances as Balanced<AccountId>>::resolve(&account, credit).is_ok());
+			}
+		});
+	}
+}
+
+#[test]
 fn networks_differ_in_state_only() {
 	let epoch =
 		|name: &str| externalities(name).execute_with(<configs::EpochDuration as Get<u64>>::get);

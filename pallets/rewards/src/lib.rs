@@ -164,7 +164,8 @@ pub mod pallet {
 	pub type StakerEarned<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, u128, ValueQuery>;
 
-	/// Nothing to set: keeps the account of the pots alive.
+	/// Nothing to set: keeps the account of the pots alive, and those of repair and treasury once they are:
+	/// a slash of some rao could not be paid to an account that is not.
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
 	pub struct GenesisConfig<T: Config> {
@@ -179,6 +180,13 @@ pub mod pallet {
 			let (account, least) = (Pallet::<T>::account(), T::Currency::minimum_balance());
 			if T::Currency::balance(&account) < least {
 				T::Currency::set_balance(&account, least);
+			}
+			for kept in [T::RepairAccount::get(), T::TreasuryAccount::get()] {
+				if T::Currency::balance(&kept) >= least {
+					// With a consumer nobody can take the balance that keeps it alive.
+					let kept = frame_system::Pallet::<T>::inc_consumers(&kept);
+					assert!(kept.is_ok(), "an account with a balance has a provider");
+				}
 			}
 		}
 	}
