@@ -43,7 +43,7 @@ const STORAGE_PRICE: u128 = 1_000_000_000 << 32;
 const NOTICE: u32 = 5;
 /// Eras in which the client must be charged, and eras that must be paid to miners.
 const ERAS_BILLED: usize = 3;
-const ERAS_PAID: usize = 2;
+const ERAS_PAID: usize = 1;
 /// Blocks in which all must have happened: an era is 20.
 const MOST_BLOCKS: u32 = 120;
 const LONGEST: Duration = Duration::from_secs(1_200);
@@ -309,7 +309,7 @@ async fn billed(net: &Network, watch: &mut Watch<'_>) -> Result<()> {
 /// Whether a payout was refused because it was made before, as blocks with room make them, too.
 fn is_done(error: &ChainError) -> bool {
 	matches!(error, ChainError::Dispatch { pallet, error, .. } if pallet == "Rewards"
-		&& ["PageAlreadyPaid", "UnknownEra", "NotAValidator"].contains(&error.as_str()))
+		&& ["PageAlreadyPaid", "UnknownEra", "NotAValidator", "NothingToPay"].contains(&error.as_str()))
 }
 
 /// A call that may have been made before.
