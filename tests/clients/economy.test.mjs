@@ -45,6 +45,24 @@ before(async () => {
 
 after(() => api?.disconnect());
 
+/** Submits calls of one account side by side, in this order; finality is waited for once. */
+async function sendAll(calls, signer) {
+  const nonce = (await api.rpc.system.accountNextIndex(signer.address)).toNumber();
+  return Promise.all(calls.map((call, i) => send(call, signer, nonce + i)));
+}
+
+/** Fees that an account paid in a block. */
+const fees = (who, events) =>
+  events
+    .filter(({ section, method, data }) => section === 'transactionPayment' && method === 'TransactionFeePaid' && data.who.toString() === who.address)
+    .reduce((sum, { data }) => sum + data.actualFee.toBigInt(), 0n);
+
+/** By how much an account's free balance grew in a block, its fees not counted. */
+async function gained(who, hash) {
+  const [now, before] = [await free(who, hash), await free(who, await parentOf(hash))];
+  return now - before + (who.address ? fees(who, await eventsOf(hash)) : 0n);
+}
+
 /** Resolves with the first finalised block, from now on, for which `wanted` gives something. */
 async function until(what, wanted) {
   return new Promise((resolve, reject) => {
@@ -98,11 +116,11 @@ test('the administrator tells prices, a buyer gets alpha', async () => {
     api.tx.marketplace.forceAlphaPrice(ALPHA_PRICE),
     api.tx.marketplace.setPrice(S3, S3_PRICE, now + 6),
   ]);
-  const { error, events } = await send(api.tx.sudo.sudo(prices), alice);
-  assert.equal(error, undefined);
-  assert.ok(find(events, 'sudo', 'Sudid').data.sudoResult.isOk);
-  assert.equal(find(events, 'marketplace', 'AlphaPriceSet').data.price.toBigInt(), ALPHA_PRICE);
-  const given = await send(api.tx.balances.transferKeepAlive(buyer.address, 100n * ALPHA), alice);
+  const gift = api.tx.balances.transferKeepAlive(buyer.address, 100n * ALPHA);
+  const [told, given] = await sendAll([api.tx.sudo.sudo(prices), gift], alice);
+  assert.equal(told.error, undefined);
+  assert.ok(find(told.events, 'sudo', 'Sudid').data.sudoResult.isOk);
+  assert.equal(find(told.events, 'marketplace', 'AlphaPriceSet').data.price.toBigInt(), ALPHA_PRICE);
   assert.equal(await free(buyer, given.hash), 100n * ALPHA);
 });
 
@@ -110,14 +128,15 @@ test('a deposit moves exactly its alpha into escrow and gives the credits it is 
   const { escrow } = pots();
   const alpha = 10n * ALPHA;
   const least = 10n * ALPHA_PRICE;
-  const dear = await send(api.tx.marketplace.deposit(alpha, least + 1n), buyer);
+  const [dear, { error, events, hash }] = await sendAll(
+    [api.tx.marketplace.deposit(alpha, least + 1n), api.tx.marketplace.deposit(alpha, least)],
+    buyer,
+  );
   assert.equal(dear.error, 'marketplace.PriceMoved');
-  const { error, events, hash, fee } = await send(api.tx.marketplace.deposit(alpha, least), buyer);
   assert.equal(error, undefined);
   assert.equal(find(events, 'marketplace', 'Deposited').data.credits.toBigInt(), least);
-  const parent = await parentOf(hash);
-  assert.equal(await free(buyer, hash), (await free(buyer, parent)) - alpha - fee);
-  assert.equal(await free(escrow, hash), (await free(escrow, parent)) + alpha - charged(await eventsOf(hash)));
+  assert.equal(await gained(buyer, hash), -alpha);
+  assert.equal(await gained(escrow, hash), alpha - charged(await eventsOf(hash)));
   const account = (await (await api.at(hash)).query.marketplace.accounts(buyer.address)).unwrap();
   assert.equal(account.batches[0].credits.toBigInt(), least);
   assert.equal(account.batches[0].alpha.toBigInt(), alpha);
@@ -144,14 +163,6 @@ test('a voucher counts once; every wrong one is refused by name and mints nothin
     );
   };
   const { float } = pots();
-  const good = await send(redeem({}), buyer);
-  assert.equal(good.error, undefined);
-  const { data } = find(good.events, 'marketplace', 'VoucherRedeemed');
-  assert.equal(data.alpha.toBigInt(), 1_000_000n * RAO_PER_CREDIT);
-  const parent = await parentOf(good.hash);
-  assert.equal(await free(float, good.hash), (await free(float, parent)) - data.alpha.toBigInt());
-  assert.equal(await free(buyer, good.hash), (await free(buyer, parent)) - good.fee);
-
   const other = () => ({ payment: randomAsHex(32) });
   const bad = [
     [redeem({}), 'VoucherReplayed'],
@@ -163,8 +174,12 @@ test('a voucher counts once; every wrong one is refused by name and mints nothin
     [redeem(other(), [first, first]), 'DuplicateKey'],
     [redeem(other(), [first, stranger]), 'UnknownKey'],
   ];
-  const nonce = (await api.rpc.system.accountNextIndex(buyer.address)).toNumber();
-  const results = await Promise.all(bad.map(([call], i) => send(call, buyer, nonce + i)));
+  const [good, ...results] = await sendAll([redeem({}), ...bad.map(([call]) => call)], buyer);
+  assert.equal(good.error, undefined);
+  const { data } = find(good.events, 'marketplace', 'VoucherRedeemed');
+  assert.equal(data.alpha.toBigInt(), 1_000_000n * RAO_PER_CREDIT);
+  assert.equal(await gained(float, good.hash), -data.alpha.toBigInt());
+  assert.equal(await gained(buyer, good.hash), 0n);
   results.forEach(({ error }, i) => assert.equal(error, `marketplace.${bad[i][1]}`));
   const head = await api.rpc.chain.getFinalizedHead();
   const account = (await (await api.at(head)).query.marketplace.accounts(buyer.address)).unwrap();
@@ -174,15 +189,15 @@ test('a voucher counts once; every wrong one is refused by name and mints nothin
 
 test('a gateway is authorised within limits, and no longer', async () => {
   const grant = { units: 5_000_000_000, credits: 7, until: 4_000_000_000 };
-  const given = await send(api.tx.marketplace.authorizeGateway(ferdie.address, grant), buyer);
-  assert.equal(given.error, undefined);
-  const account = (await (await api.at(given.hash)).query.marketplace.accounts(buyer.address)).unwrap();
-  const [gateway, may] = account.gateways[0];
-  assert.equal(gateway.toString(), ferdie.address);
-  assert.equal(may.units.toNumber(), grant.units);
-  const taken = await send(api.tx.marketplace.revokeGateway(ferdie.address), buyer);
+  const { authorizeGateway, revokeGateway } = api.tx.marketplace;
+  const [given, taken, again] = await sendAll(
+    [authorizeGateway(ferdie.address, grant), revokeGateway(ferdie.address), revokeGateway(ferdie.address)],
+    buyer,
+  );
+  const { data } = find(given.events, 'marketplace', 'GatewayAuthorised');
+  assert.equal(data.gateway.toString(), ferdie.address);
+  assert.equal(data.grant.units.toNumber(), grant.units);
   assert.equal(taken.error, undefined);
-  const again = await send(api.tx.marketplace.revokeGateway(ferdie.address), buyer);
   assert.equal(again.error, 'marketplace.NotAuthorised');
 });
 
@@ -191,10 +206,12 @@ test('a buyer orders a volume, a miner accepts it', async () => {
   const mine = nodes.find(([, info]) => info.unwrap().family.toString() === family.address);
   assert.ok(mine, '//Family01 has a node');
   node = mine[0].args[0].toNumber();
-  const offered = await send(api.tx.orders.offer(node, 'S3', 2n * UNITS), family);
-  assert.equal(offered.error, undefined);
   const request = { service: 'S3', spec: 'bucket', units: UNITS, idleUnits: UNITS / 10n, term: 300 };
-  const requested = await send(api.tx.orders.request(request), buyer);
+  const [offered, requested] = await Promise.all([
+    send(api.tx.orders.offer(node, 'S3', 2n * UNITS), family),
+    send(api.tx.orders.request(request), buyer),
+  ]);
+  assert.equal(offered.error, undefined);
   assert.equal(requested.error, undefined);
   order = find(requested.events, 'orders', 'Requested').data.id;
   const given = await until('the lot', async (hash) => {
@@ -202,10 +219,10 @@ test('a buyer orders a volume, a miner accepts it', async () => {
     return found.state.isAssigned && found.state.asAssigned.node.toNumber();
   });
   assert.equal(given, node);
-  const stolen = await send(api.tx.orders.accept(order), buyer);
-  assert.equal(stolen.error, 'orders.NotYourNode');
-  accepted = await send(api.tx.orders.accept(order), family);
-  assert.equal(accepted.error, undefined);
+  const [stolen, taken] = await Promise.all([buyer, family].map((who) => send(api.tx.orders.accept(order), who)));
+  assert.ok(['orders.NotYourNode', 'orders.NotAssigned'].includes(stolen.error), stolen.error);
+  assert.equal(taken.error, undefined);
+  accepted = taken;
   assert.ok(find(accepted.events, 'orders', 'Accepted'));
 });
 
@@ -251,17 +268,16 @@ test('its charges are split 60/30/10, the miner gets its part and withdraws it',
   });
   assert.ok(buyers > 0n);
   assert.equal(credited, frozen.amount, 'who serves alone gets all of the pool');
-  const twice = await send(api.tx.rewards.payoutPage(S3, frozen.era, 0), buyer);
+  const [[twice, thief], { error, events, hash }] = await Promise.all([
+    sendAll([api.tx.rewards.payoutPage(S3, frozen.era, 0), api.tx.rewards.withdraw(node)], buyer),
+    send(api.tx.rewards.withdraw(node), family),
+  ]);
   assert.ok(['rewards.UnknownEra', 'rewards.PageAlreadyPaid'].includes(twice.error), twice.error);
-
-  const thief = await send(api.tx.rewards.withdraw(node), buyer);
   assert.equal(thief.error, 'rewards.NotYourNode');
-  const { error, events, hash, fee } = await send(api.tx.rewards.withdraw(node), family);
   assert.equal(error, undefined);
   const amount = find(events, 'rewards', 'Withdrawn').data.amount.toBigInt();
   assert.ok(amount >= credited);
-  const parent = await parentOf(hash);
-  assert.equal(await free(family, hash), (await free(family, parent)) + amount - fee);
+  assert.equal(await gained(family, hash), amount);
 });
 
 test('a nominator gets its part of the validators’ and withdraws it', async () => {
@@ -278,27 +294,37 @@ test('a nominator gets its part of the validators’ and withdraws it', async ()
   const at = await api.at(paid.hash);
   const earned = (await at.query.rewards.stakerEarned(eve.address)).toBigInt();
   assert.ok(earned > 0n);
-  const { error, events, hash, fee } = await send(api.tx.rewards.withdrawStake(), eve);
+  const [{ error, events, hash }, again] = await sendAll(
+    [api.tx.rewards.withdrawStake(), api.tx.rewards.withdrawStake()],
+    eve,
+  );
   assert.equal(error, undefined);
   assert.equal(find(events, 'rewards', 'StakeWithdrawn').data.amount.toBigInt(), earned);
-  const parent = await parentOf(hash);
-  assert.equal(await free(eve, hash), (await free(eve, parent)) + earned - fee);
-  const again = await send(api.tx.rewards.withdrawStake(), eve);
+  assert.equal(await gained(eve, hash), earned);
   assert.equal(again.error, 'rewards.NothingToPay');
 });
 
 test('the order ends; what was not used comes back', async () => {
-  const ended = await send(api.tx.orders.cancel(order), buyer);
+  const account = (await api.query.marketplace.accounts(buyer.address)).unwrap();
+  const [paid] = account.batches;
+  const [[ended, { error, events, hash }], closed] = await Promise.all([
+    sendAll([api.tx.orders.cancel(order), api.tx.marketplace.refund(paid.id)], buyer),
+    until('the end', async (at) => (await (await api.at(at)).query.orders.orders(order)).isNone).then(() =>
+      send(api.tx.orders.offer(node, 'S3', 0), family),
+    ),
+  ]);
   assert.equal(ended.error, undefined);
   assert.ok(find(ended.events, 'orders', 'Ended').data.why.isCancelled);
-  const account = (await (await api.at(ended.hash)).query.marketplace.accounts(buyer.address)).unwrap();
-  const [batch] = account.batches;
-  const { error, events, hash, fee } = await send(api.tx.marketplace.refund(batch.id), buyer);
   assert.equal(error, undefined);
   const alpha = find(events, 'marketplace', 'Refunded').data.alpha.toBigInt();
-  assert.equal(alpha, batch.alpha.toBigInt(), 'nothing was charged after the end');
-  const parent = await parentOf(hash);
-  assert.equal(await free(buyer, hash), (await free(buyer, parent)) + alpha - fee);
-  const closed = await send(api.tx.orders.offer(node, 'S3', 0), family);
+  assert.equal(await gained(buyer, hash), alpha);
   assert.equal(closed.error, undefined);
+  let spent = 0n;
+  for (let at = await numberOf(accepted.hash), last = await numberOf(closed.hash); at <= last; at++) {
+    for (const { section, method, data } of await eventsOf(await api.rpc.chain.getBlockHash(at))) {
+      const mine = section === 'marketplace' && method === 'Charged' && data.who.toString() === buyer.address;
+      if (mine) spent += data.alpha.toBigInt();
+    }
+  }
+  assert.equal(spent + alpha, 10n * ALPHA, 'what was charged and what came back is what was paid in');
 });

@@ -75,8 +75,12 @@ impl From<ChainError> for CliError {
 				error,
 				docs,
 			} => {
-				let funds = pallet == "System" && error.contains("Token(");
+				// Errors of the runtime itself have no name of their own.
+				let system = pallet == "System";
+				let funds = ["Token(", "Arithmetic(Underflow"];
+				let funds = system && funds.iter().any(|kind| error.contains(kind));
 				let (code, mend) = match funds {
+					_ if system && !funds => ("refused".to_owned(), None),
 					true => (
 						"too_little_alpha".to_owned(),
 						Some("the account needs the amount, the fee and what keeps it alive"),
@@ -127,6 +131,9 @@ mod tests {
 		}
 		let error = refused("System", "Token(FundsUnavailable)");
 		assert_eq!(error.code(), "too_little_alpha");
+		let error = refused("System", "Arithmetic(Underflow)");
+		assert_eq!(error.code(), "too_little_alpha");
+		assert_eq!(refused("System", "BadOrigin").code(), "refused");
 		assert!(refused("Marketplace", "Unheard")
 			.to_string()
 			.ends_with("chain"));
