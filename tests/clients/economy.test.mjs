@@ -273,7 +273,8 @@ test('its charges are split 60/30/10, the miner gets its part and withdraws it',
     send(api.tx.rewards.withdraw(node), family),
   ]);
   assert.ok(['rewards.UnknownEra', 'rewards.PageAlreadyPaid'].includes(twice.error), twice.error);
-  assert.equal(thief.error, 'rewards.NotYourNode');
+  // The second, if the family's own came before it in the block.
+  assert.ok(['rewards.NotYourNode', 'rewards.NothingToPay'].includes(thief.error), thief.error);
   assert.equal(error, undefined);
   const amount = find(events, 'rewards', 'Withdrawn').data.amount.toBigInt();
   assert.ok(amount >= credited);
