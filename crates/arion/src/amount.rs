@@ -1,5 +1,7 @@
 //! Amounts as people write and read them.
 
+use serde_json::Value;
+
 /// Rao of an alpha.
 pub const ALPHA: u128 = 1_000_000_000;
 /// Credits of a dollar.
@@ -28,6 +30,11 @@ pub fn parse_alpha(text: &str) -> Result<u128, String> {
 /// Dollars, as in `12.5` or `$12.5`, in credits.
 pub fn parse_dollars(text: &str) -> Result<u128, String> {
 	parse(text.strip_prefix('$').unwrap_or(text), 6)
+}
+
+/// An amount in JSON: a number, or its digits in a string where readers of JSON cannot hold the number.
+pub fn number(value: u128) -> Value {
+	u64::try_from(value).map_or_else(|_| value.to_string().into(), Value::from)
 }
 
 /// Bytes, as in `500GB`, `2TiB` or `1000`.
@@ -110,6 +117,13 @@ pub fn bytes(count: u64) -> String {
 mod tests {
 	#![allow(clippy::unwrap_used)]
 	use super::*;
+
+	#[test]
+	fn amounts_of_any_size_are_json() {
+		assert_eq!(number(0), 0);
+		assert_eq!(number(u128::from(u64::MAX)), u64::MAX);
+		assert_eq!(number(u128::MAX), u128::MAX.to_string());
+	}
 
 	#[test]
 	fn amounts_are_exact() {

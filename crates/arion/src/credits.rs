@@ -1,7 +1,7 @@
 //! `arion credits`.
 
 use crate::{
-	amount::{alpha, bytes, dollars},
+	amount::{alpha, bytes, dollars, number},
 	cli::{AccountArgs, CreditsCommand, LookArgs, Output},
 	client::Gateway,
 	error::CliError,
@@ -45,7 +45,11 @@ pub(crate) async fn run(
 			signer.submit(&[call]).await?;
 			let (user, credits) = (ss58(&signed.voucher.user), signed.voucher.credits);
 			let text = format!("{user} has {} more", dollars(credits));
-			say(output, json!({ "account": user, "credits": credits }), text);
+			say(
+				output,
+				json!({ "account": user, "credits": number(credits) }),
+				text,
+			);
 			Ok(())
 		}
 		CreditsCommand::Repay(signer) => {
@@ -126,7 +130,7 @@ fn grant_json(gateway: &[u8; 32], grant: &UsageGrant) -> Value {
 	json!({
 		"gateway": ss58(gateway),
 		"bytes": grant.units,
-		"traffic_credits": grant.credits,
+		"traffic_credits": number(grant.credits),
 		"until": grant.until,
 	})
 }
@@ -177,8 +181,8 @@ fn balance_json(
 			let (source, frozen_until) = funding(&batch.funding);
 			json!({
 				"id": batch.id,
-				"credits": batch.credits,
-				"rao": batch.alpha,
+				"credits": number(batch.credits),
+				"rao": number(batch.alpha),
 				"source": source,
 				"frozen_until": frozen_until,
 			})
@@ -191,11 +195,11 @@ fn balance_json(
 	let (status, since) = standing.map_or(("none", None), |s| status_name(s.status));
 	json!({
 		"account": ss58(who),
-		"free_rao": free,
-		"credits": standing.map_or(0, |s| s.credits),
-		"locked": standing.map_or(0, |s| s.locked),
-		"debt": standing.map_or(0, |s| s.debt),
-		"owes_rao": standing.map_or(0, |s| s.owes),
+		"free_rao": number(free),
+		"credits": number(standing.map_or(0, |s| s.credits)),
+		"locked": number(standing.map_or(0, |s| s.locked)),
+		"debt": number(standing.map_or(0, |s| s.debt)),
+		"owes_rao": number(standing.map_or(0, |s| s.owes)),
 		"status": status,
 		"since": since,
 		"batches": batches,
@@ -278,7 +282,8 @@ async fn deposit(
 		alpha(rao),
 		dollars(credits.unwrap_or(least))
 	);
-	let value = json!({ "account": ss58(&who), "rao": rao, "credits": credits });
+	let value =
+		json!({ "account": ss58(&who), "rao": number(rao), "credits": credits.map(number) });
 	say(output, value, text);
 	Ok(())
 }
@@ -320,7 +325,11 @@ async fn refund(signer: &AccountArgs, batch: Option<u64>, output: Output) -> Res
 		})
 		.sum();
 	let text = format!("{} alpha came back", alpha(rao));
-	say(output, json!({ "account": ss58(&who), "rao": rao }), text);
+	say(
+		output,
+		json!({ "account": ss58(&who), "rao": number(rao) }),
+		text,
+	);
 	Ok(())
 }
 

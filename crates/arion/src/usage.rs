@@ -2,7 +2,7 @@
 
 use crate::{
 	account::pool_name,
-	amount::{alpha, bytes, dollars, price},
+	amount::{alpha, bytes, dollars, number, price},
 	cli::{Output, UsageArgs},
 	credits::{say, status_name, DAY_BLOCKS},
 	error::CliError,
@@ -150,8 +150,8 @@ fn as_json(
 				"pool": pool_name(used.line.pool),
 				"units": used.line.meter.units,
 				"price_per_gb_hour_2_32": used.price.to_string(),
-				"credits_per_day": used.per_day(),
-				"debt": used.line.debt,
+				"credits_per_day": number(used.per_day()),
+				"debt": number(used.line.debt),
 				"why": used.why(),
 			})
 		})
@@ -162,18 +162,18 @@ fn as_json(
 			json!({
 				"block": charge.block,
 				"pool": pool_name(charge.pool),
-				"credits": charge.credits,
-				"rao": charge.rao,
-				"pending_rao": charge.pending,
+				"credits": number(charge.credits),
+				"rao": number(charge.rao),
+				"pending_rao": number(charge.pending),
 			})
 		})
 		.collect();
 	json!({
 		"account": ss58(who),
 		"status": standing.map(|standing| status_name(standing.status).0),
-		"credits": standing.map_or(0, |standing| standing.credits),
-		"credits_per_day": standing.map_or(0, |standing| standing.per_day),
-		"floor": standing.map_or(0, |standing| standing.floor),
+		"credits": number(standing.map_or(0, |standing| standing.credits)),
+		"credits_per_day": number(standing.map_or(0, |standing| standing.per_day)),
+		"floor": number(standing.map_or(0, |standing| standing.floor)),
 		"runway_blocks": standing.and_then(|standing| standing.runway),
 		"runway_days": standing.and_then(|standing| standing.runway).map(days),
 		"used": used,
