@@ -42,9 +42,9 @@ impl Used {
 	fn per_day(&self) -> u128 {
 		match self.line.pool.usage {
 			Usage::Held => {
-				u128::from(self.line.meter.units)
+				(u128::from(self.line.meter.units)
 					.saturating_mul(self.price.saturating_mul(24) >> 16)
-					/ GB >> 16
+					/ GB) >> 16
 			}
 			// Traffic is paid for once.
 			Usage::Egress => 0,

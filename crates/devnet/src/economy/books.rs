@@ -90,13 +90,11 @@ impl Flows {
 				credits,
 				alpha,
 				..
-			} => {
-				if who == self.cast.buyer && alpha > 0 {
-					self.client.charges += 1;
-					self.client.credits += credits;
-					self.client.rao += alpha;
-					self.client_eras.insert(era);
-				}
+			} if who == self.cast.buyer && alpha > 0 => {
+				self.client.charges += 1;
+				self.client.credits += credits;
+				self.client.rao += alpha;
+				self.client_eras.insert(era);
 			}
 			MoneyEvent::RevenueSplit {
 				amount,
