@@ -39,7 +39,7 @@ fn grant(units: u64) -> Grant {
 }
 
 fn family_of(node: u32) -> sr25519::Pair {
-	sr25519::Pair::from_string(&format!("//Family{}", node / 3), None).unwrap()
+	pair(&format!("Family{}", node / 3))
 }
 
 /// Thirty nodes in a map, and a price of alpha.

@@ -18,7 +18,7 @@ use sp_core::{sr25519, Pair as _};
 const SERVICE: Service = Service::Compute;
 
 fn family_of(node: u32) -> sr25519::Pair {
-	sr25519::Pair::from_string(&format!("//Family{}", node / 3), None).unwrap()
+	pair(&format!("Family{}", node / 3))
 }
 
 fn state(id: u64) -> State {

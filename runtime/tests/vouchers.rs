@@ -7,14 +7,14 @@ mod common;
 use common::{
 	account, externalities,
 	money::{credits, fails, seen, send, set_price, sudo, tell_price, watch, PRICE},
-	pair, signed,
+	pair, payment_key, signed,
 	stored::Stored,
 	Chain,
 };
 use hippius_primitives::money::{chargeback_payload, Service, Source, Voucher};
 use hippius_runtime::*;
 use pallet_marketplace::{Call as Market, Error, KeySignatures, PaymentState};
-use sp_core::{ed25519, Pair as _};
+use sp_core::Pair as _;
 
 const CREDITS: u128 = 100_000_000;
 
@@ -29,13 +29,9 @@ fn voucher(payment: u8) -> Voucher {
 	}
 }
 
-fn key(name: &str) -> ed25519::Pair {
-	ed25519::Pair::from_string(&format!("//{name}"), None).unwrap()
-}
-
 fn sign(payload: &[u8], names: &[&str]) -> KeySignatures {
 	let signed = names.iter().map(|name| {
-		let key = key(name);
+		let key = payment_key(name);
 		(key.public().0, key.sign(payload).0)
 	});
 	signed.collect::<Vec<_>>().try_into().unwrap()
@@ -146,7 +142,7 @@ fn a_voucher_that_does_not_count_mints_nothing() {
 
 		// A key that is replaced never counts again.
 		send(&mut chain, || {
-			let keys = ["Bob", "Charlie", "Dave"].map(|name| key(name).public().0);
+			let keys = ["Bob", "Charlie", "Dave"].map(|name| payment_key(name).public().0);
 			let keys = keys.to_vec().try_into().unwrap();
 			vec![sudo(Market::set_payment_keys { keys })]
 		});

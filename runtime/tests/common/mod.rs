@@ -15,13 +15,14 @@ use sp_consensus_babe::{
 	digests::{PreDigest, SecondaryPlainPreDigest},
 	BABE_ENGINE_ID,
 };
-use sp_core::{crypto::Pair as _, sr25519};
+use sp_core::{crypto::Pair, ed25519, sr25519};
 use sp_io::TestExternalities;
 use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
 use sp_runtime::{
 	traits::{Header as _, TransactionExtension},
 	ApplyExtrinsicResult, Digest, DigestItem, MultiSignature,
 };
+use std::{collections::BTreeMap, sync::Mutex};
 
 /// The preset's full genesis, as the node would build it.
 pub fn genesis_json(preset: &str) -> Vec<u8> {
@@ -55,7 +56,23 @@ pub fn externalities(preset: &str) -> TestExternalities {
 
 /// The key pair of a well-known name.
 pub fn pair(name: &str) -> sr25519::Pair {
-	sr25519::Pair::from_string(&format!("//{name}"), None).unwrap()
+	static KEPT: Kept<sr25519::Pair> = Kept::new(BTreeMap::new());
+	kept(&KEPT, name)
+}
+
+/// The same of the payment service's kind of keys.
+pub fn payment_key(name: &str) -> ed25519::Pair {
+	static KEPT: Kept<ed25519::Pair> = Kept::new(BTreeMap::new());
+	kept(&KEPT, name)
+}
+
+type Kept<P> = Mutex<BTreeMap<String, P>>;
+
+/// Made once: each takes thousands of hashes.
+fn kept<P: Pair + Clone>(kept: &Kept<P>, name: &str) -> P {
+	let mut kept = kept.lock().unwrap();
+	let make = || P::from_string(&format!("//{name}"), None).unwrap();
+	kept.entry(name.into()).or_insert_with(make).clone()
 }
 
 /// The account of a well-known name.

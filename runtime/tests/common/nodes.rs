@@ -49,7 +49,7 @@ pub fn register(family: &sr25519::Pair, number: u32, zone: u8) -> pallet_registr
 /// Registers thirty nodes of ten families, five in each zone; number and key of each are the same.
 pub fn thirty_nodes(chain: &mut Chain) {
 	let families: Vec<_> = (0..10)
-		.map(|family| sr25519::Pair::from_string(&format!("//Family{family}"), None).unwrap())
+		.map(|family| super::pair(&format!("Family{family}")))
 		.collect();
 	let funding = families
 		.iter()

@@ -1,7 +1,7 @@
 //! What buyers, gateways, nodes of ordered services and those who are paid do, most often in order.
 
 use super::known::{accounts, pairs};
-use crate::common::pair;
+use crate::common::{pair, payment_key};
 use arion_storage_proof::{
 	sample, stripes::owner_shares, Blake2, Mmr, ShardLen, StripeEntry, SumTree,
 };
@@ -18,7 +18,7 @@ use pallet_marketplace::{Call as Buy, Grant, KeySignatures, Plan, SignedReceipt}
 use pallet_orders::{Call as Order, Request, State};
 use pallet_placement_groups::{ledger::StripeProofs, Call as Groups, Permission, StripeProof};
 use pallet_rewards::Call as Pay;
-use sp_core::{ed25519, Pair as _};
+use sp_core::Pair as _;
 use sp_runtime::MultiSignature;
 use std::{collections::BTreeMap, fmt};
 
@@ -86,7 +86,7 @@ fn genesis() -> [u8; 32] {
 fn signatures(rng: &mut Rng, payload: &[u8]) -> KeySignatures {
 	let names = [["Alice", "Bob"], ["Bob", "Charlie"], ["Charlie", "Bob"]][rng.usize(..3)];
 	let signed = names.map(|name| {
-		let key = ed25519::Pair::from_string(&format!("//{name}"), None).unwrap();
+		let key = payment_key(name);
 		(key.public().0, key.sign(payload).0)
 	});
 	signed.to_vec().try_into().unwrap()
