@@ -1,6 +1,7 @@
 //! What heartbeats, audits and ranking cost the chain, by the pallets' weights.
 
 use crate::{
+	chain::Extensions,
 	silence::windows_of,
 	table::{percent, table},
 };
@@ -16,7 +17,7 @@ use frame_support::weights::{
 	constants::{ExtrinsicBaseWeight, WEIGHT_REF_TIME_PER_SECOND},
 	Weight,
 };
-use frame_system::ExtensionsWeightInfo as Extensions;
+use frame_system::ExtensionsWeightInfo as _;
 use hippius_primitives::audit::Ask;
 use pallet_audits::{Rules, WeightInfo as Audits};
 use pallet_heartbeats::{HeartbeatConfig, WeightInfo as Heartbeats};
@@ -59,14 +60,14 @@ impl Load {
 /// What each transaction costs besides its call.
 fn transaction() -> f64 {
 	let extensions = [
-		<() as Extensions>::check_genesis(),
-		<() as Extensions>::check_mortality_immortal_transaction(),
-		<() as Extensions>::check_non_zero_sender(),
-		<() as Extensions>::check_nonce(),
-		<() as Extensions>::check_spec_version(),
-		<() as Extensions>::check_tx_version(),
-		<() as Extensions>::check_weight(),
-		<() as Extensions>::weight_reclaim(),
+		Extensions::check_genesis(),
+		Extensions::check_mortality_immortal_transaction(),
+		Extensions::check_non_zero_sender(),
+		Extensions::check_nonce(),
+		Extensions::check_spec_version(),
+		Extensions::check_tx_version(),
+		Extensions::check_weight(),
+		Extensions::weight_reclaim(),
 	];
 	let all = extensions
 		.into_iter()

@@ -16,74 +16,74 @@ fn part(db: RuntimeDbWeight, time: u64, proof: u64, reads: u64, writes: u64) -> 
 
 /// `authorize_answer`.
 pub(crate) fn authorize_answer(db: RuntimeDbWeight, i: u32) -> Weight {
-	part(db, 119_598_207, 1_841, 5, 0)
-		.saturating_add(part(db, 36_581_760, 1_456, 3, 0).saturating_mul(i.into()))
+	part(db, 187_470_128, 1_911, 5, 0)
+		.saturating_add(part(db, 46_951_969, 1_456, 3, 0).saturating_mul(i.into()))
 }
 
 /// `check_proofs`.
 pub(crate) fn check_proofs(db: RuntimeDbWeight, p: u32) -> Weight {
-	part(db, 9_514_195, 0, 0, 0)
-		.saturating_add(part(db, 15_036_321, 0, 0, 0).saturating_mul(p.into()))
+	part(db, 5_919_790, 0, 0, 0)
+		.saturating_add(part(db, 19_693_630, 0, 0, 0).saturating_mul(p.into()))
 }
 
 /// `answer_draws`.
 pub(crate) fn answer_draws(db: RuntimeDbWeight, i: u32) -> Weight {
-	part(db, 83_341_428, 2_445, 6, 2)
-		.saturating_add(part(db, 27_922_628, 1_408, 2, 1).saturating_mul(i.into()))
+	part(db, 119_821_585, 2_479, 6, 2)
+		.saturating_add(part(db, 39_900_146, 1_408, 2, 1).saturating_mul(i.into()))
 }
 
 /// `answer_tasks`.
 pub(crate) fn answer_tasks(db: RuntimeDbWeight, t: u32) -> Weight {
-	part(db, 59_592_000, 3_606, 7, 4)
-		.saturating_add(part(db, 63_454_600, 0, 0, 0).saturating_mul(t.into()))
+	part(db, 103_760_333, 3_709, 7, 4)
+		.saturating_add(part(db, 83_342_066, 0, 0, 0).saturating_mul(t.into()))
 }
 
 /// `challenge`.
 pub(crate) fn challenge(db: RuntimeDbWeight) -> Weight {
-	part(db, 3_686_547_000, 63_321, 24, 3)
+	part(db, 4_344_317_000, 63_391, 24, 3)
 }
 
 /// `set_rules`.
 pub(crate) fn set_rules(db: RuntimeDbWeight) -> Weight {
-	part(db, 25_500_000, 145, 2, 2)
+	part(db, 43_000_000, 145, 2, 2)
 }
 
 /// `idle_block`.
 pub(crate) fn idle_block(db: RuntimeDbWeight) -> Weight {
-	part(db, 27_676_000, 543, 5, 3)
+	part(db, 35_143_000, 543, 5, 3)
 }
 
 /// `empty_block`.
 pub(crate) fn empty_block(db: RuntimeDbWeight) -> Weight {
-	part(db, 121_603_000, 860, 16, 5)
+	part(db, 137_298_000, 930, 16, 5)
 }
 
 /// `draw_bytes`.
 pub(crate) fn draw_bytes(db: RuntimeDbWeight, d: u32) -> Weight {
-	part(db, 1_894_725_533, 23_886, 14, 1)
-		.saturating_add(part(db, 490_104_577, 2_435, 4, 0).saturating_mul(d.into()))
+	part(db, 2_429_487_866, 23_927, 14, 1)
+		.saturating_add(part(db, 560_614_277, 2_470, 4, 0).saturating_mul(d.into()))
 }
 
 /// `draw_looks`.
 pub(crate) fn draw_looks(db: RuntimeDbWeight, l: u32) -> Weight {
-	part(db, 1_684_745_400, 21_823, 7, 0)
-		.saturating_add(part(db, 1_634_895_600, 13_038, 38, 1).saturating_mul(l.into()))
+	part(db, 2_321_206_666, 21_828, 7, 0)
+		.saturating_add(part(db, 1_823_989_600, 13_107, 38, 1).saturating_mul(l.into()))
 }
 
 /// `sweep`.
 pub(crate) fn sweep(db: RuntimeDbWeight, d: u32) -> Weight {
-	part(db, 37_464_954, 1_448, 8, 5)
-		.saturating_add(part(db, 6_133_932, 188, 1, 0).saturating_mul(d.into()))
+	part(db, 62_812_863, 1_456, 8, 5)
+		.saturating_add(part(db, 7_030_868, 224, 1, 0).saturating_mul(d.into()))
 }
 
 /// `visit`.
 pub(crate) fn visit(db: RuntimeDbWeight, v: u32) -> Weight {
-	part(db, 39_797_533, 3_194, 4, 1)
-		.saturating_add(part(db, 41_957_400, 2_614, 3, 1).saturating_mul(v.into()))
+	part(db, 42_668_466, 3_194, 4, 1)
+		.saturating_add(part(db, 52_320_083, 2_650, 3, 1).saturating_mul(v.into()))
 }
 
 /// `book`.
 pub(crate) fn book(db: RuntimeDbWeight, m: u32) -> Weight {
-	part(db, 26_266_066, 1_263, 4, 2)
-		.saturating_add(part(db, 270_004_062, 2_069, 5, 5).saturating_mul(m.into()))
+	part(db, 109_771_400, 1_348, 4, 2)
+		.saturating_add(part(db, 345_299_429, 2_114, 6, 5).saturating_mul(m.into()))
 }

@@ -16,41 +16,41 @@ fn part(db: RuntimeDbWeight, time: u64, proof: u64, reads: u64, writes: u64) -> 
 
 /// `append`.
 pub(crate) fn append(db: RuntimeDbWeight, r: u32) -> Weight {
-	part(db, 4_982_305_073, 59_652, 43, 34)
-		.saturating_add(part(db, 21_649_616, 365, 1, 0).saturating_mul(r.into()))
+	part(db, 5_449_518_781, 65_387, 109, 98)
+		.saturating_add(part(db, 143_891_439, 401, 1, 0).saturating_mul(r.into()))
 }
 
 /// `release`.
 pub(crate) fn release(db: RuntimeDbWeight, s: u32) -> Weight {
-	part(db, 167_251_583, 465, 3, 2)
-		.saturating_add(part(db, 4_141_019, 0, 0, 0).saturating_mul(s.into()))
+	part(db, 221_398_782, 642, 6, 3)
+		.saturating_add(part(db, 7_443_607, 0, 0, 0).saturating_mul(s.into()))
 }
 
 /// `report_clean`.
 pub(crate) fn report_clean(db: RuntimeDbWeight, g: u32) -> Weight {
-	part(db, 1_910_389_895, 28_368, 6, 0)
-		.saturating_add(part(db, 271_000_240, 687, 5, 1).saturating_mul(g.into()))
+	part(db, 2_086_387_555, 28_438, 6, 0)
+		.saturating_add(part(db, 332_870_192, 723, 5, 1).saturating_mul(g.into()))
 }
 
 /// `authorize_report_clean`.
 pub(crate) fn authorize_report_clean(db: RuntimeDbWeight, g: u32) -> Weight {
-	part(db, 1_826_207_944, 28_309, 5, 0)
-		.saturating_add(part(db, 248_654_307, 68, 4, 0).saturating_mul(g.into()))
+	part(db, 2_305_274_258, 28_379, 5, 0)
+		.saturating_add(part(db, 287_650_431, 68, 4, 0).saturating_mul(g.into()))
 }
 
 /// `forget`.
 pub(crate) fn forget(db: RuntimeDbWeight, r: u32) -> Weight {
-	part(db, 52_219_466, 147, 3, 1)
-		.saturating_add(part(db, 2_537_841, 56, 1, 1).saturating_mul(r.into()))
+	part(db, 66_777_600, 181, 3, 1)
+		.saturating_add(part(db, 4_800_700, 56, 1, 1).saturating_mul(r.into()))
 }
 
 /// `tick`.
 pub(crate) fn tick(db: RuntimeDbWeight) -> Weight {
-	part(db, 33_156_000, 465, 5, 1)
+	part(db, 50_028_000, 499, 5, 1)
 }
 
 /// `keep`.
 pub(crate) fn keep(db: RuntimeDbWeight, g: u32) -> Weight {
-	part(db, 34_225_055, 8_840, 3, 1)
-		.saturating_add(part(db, 3_475_678_500, 26_335, 3, 3).saturating_mul(g.into()))
+	part(db, 111_516_000, 8_874, 3, 1)
+		.saturating_add(part(db, 4_197_055_666, 26_335, 3, 3).saturating_mul(g.into()))
 }

@@ -16,16 +16,16 @@ fn part(db: RuntimeDbWeight, time: u64, proof: u64, reads: u64, writes: u64) -> 
 
 /// `idle`.
 pub(crate) fn idle(db: RuntimeDbWeight) -> Weight {
-	part(db, 11_439_000, 106, 4, 2)
+	part(db, 10_006_000, 140, 4, 2)
 }
 
 /// `settle_page`.
 pub(crate) fn settle_page(db: RuntimeDbWeight) -> Weight {
-	part(db, 3_405_065_000, 69_355, 775, 519)
+	part(db, 4_546_239_000, 78_605, 775, 519)
 }
 
 /// `sweep`.
 pub(crate) fn sweep(db: RuntimeDbWeight, g: u32) -> Weight {
-	part(db, 84_800_800, 4_184, 12, 4)
-		.saturating_add(part(db, 751_564_800, 1_885, 60, 26).saturating_mul(g.into()))
+	part(db, 51_910_000, 4_217, 12, 4)
+		.saturating_add(part(db, 886_538_900, 1_885, 60, 26).saturating_mul(g.into()))
 }
