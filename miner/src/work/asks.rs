@@ -175,8 +175,8 @@ impl Work {
 
 	/// Notes what came of a proof.
 	fn note(&self, asked: &AskedOf, peaks: &Peaks, proved: Result<Proved, String>) {
-		let mut state = locked(&self.state);
-		let state = &mut *state;
+		let mut guard = locked(&self.state);
+		let state = &mut *guard;
 		if let Err(text) = &proved {
 			state.problem = Some(text.clone());
 		}
@@ -199,6 +199,8 @@ impl Work {
 				entry.failed = Some(order);
 			}
 		}
+		// Told without the lock: who is told holds the channel's and may want this one.
+		drop(guard);
 		self.settled
 			.send_modify(|count| *count = count.wrapping_add(1));
 	}

@@ -212,7 +212,11 @@ impl Work {
 		}
 		let mut settled = self.settled.subscribe();
 		// A closed channel or the time over: what is ready is reported in any case.
-		let _ = timeout_at(until, settled.wait_for(|_| self.is_settled())).await;
+		let _ = timeout_at(until, async {
+			// Looked at between two changes: within `wait_for` it would be under the channel's lock.
+			while !self.is_settled() && settled.changed().await.is_ok() {}
+		})
+		.await;
 		Ok(self.report(&order))
 	}
 
