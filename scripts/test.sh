@@ -58,6 +58,7 @@ section() {
 		"section_${name//-/_}"
 	) &
 	running=$!
+	# Timers, not waits: both end with the section, which kills them.
 	(
 		sleep "$(limit_of "$name")"
 		printf '== %s takes longer than %s s and is ended\n' "$name" "$(limit_of "$name")"
