@@ -6,7 +6,6 @@ use crate::{
 	keys::Keys,
 	MinerError,
 };
-use futures_util::{stream, StreamExt as _};
 use hippius_chain_client::{
 	account_of,
 	money::{MoneyCall, MoneyEvent},
@@ -19,8 +18,6 @@ use hippius_primitives::{
 use serde::Serialize;
 use std::fmt;
 
-/// Blocks asked for at a time.
-const WIDTH: usize = 8;
 /// The full score.
 const FULL: f64 = 1_073_741_824.0;
 
@@ -181,35 +178,6 @@ fn credits_of(node: NodeIndex, block: u32, events: &[MoneyEvent]) -> Vec<Credit>
 	credits
 }
 
-/// The node's payments of the last blocks, newest first, as far as the chain's node still has those.
-async fn credits(
-	chain: &ChainClient,
-	node: NodeIndex,
-	newest: u32,
-	blocks: u32,
-) -> Result<Vec<Credit>, MinerError> {
-	let oldest = newest.saturating_sub(blocks).max(1);
-	let numbers = (oldest..=newest).rev().take(blocks as usize);
-	let (mut found, mut looked) = (Vec::new(), 0u32);
-	let mut reads = stream::iter(numbers)
-		.map(|block| async move {
-			let view = chain.at_number(block).await?;
-			view.money_events().await.map(|events| (block, events))
-		})
-		.buffered(WIDTH);
-	while let Some(read) = reads.next().await {
-		let (block, events) = match read {
-			Ok(read) => read,
-			// The newest block is there; where the others end the node has no more of them.
-			Err(error) if looked == 0 => return Err(error.into()),
-			Err(_) => break,
-		};
-		looked += 1;
-		found.extend(credits_of(node, block, &events));
-	}
-	Ok(found)
-}
-
 /// What the node of `base` earned; with the family's secret, it is withdrawn, which is done when
 /// finalised.
 pub async fn earnings(
@@ -271,6 +239,11 @@ pub async fn earnings(
 			));
 		}
 	}
+	let credits = chain
+		.money_history(view.number(), look.blocks, |block, events| {
+			credits_of(node.index, block, &events)
+		})
+		.await?;
 	Ok(Earned {
 		node: node.index,
 		family: ss58(&node.details.family),
@@ -278,7 +251,7 @@ pub async fn earnings(
 		withheld: earned.map_or(0, |earned| earned.withheld),
 		withdrawn,
 		eras,
-		credits: credits(&chain, node.index, view.number(), look.blocks).await?,
+		credits,
 	})
 }
 

@@ -1,8 +1,9 @@
 //! A node in this process: it authors, finalises, and goes on where it stopped.
 #![allow(clippy::unwrap_used)]
 
-use codec::Decode;
+use codec::{Decode, Encode};
 use futures::StreamExt;
+use hippius_chain_client::{signer_from_suri, ChainClient, Included};
 use hippius_node::{
 	cli::Cli,
 	service::{new_full, NodeHandle, Options},
@@ -11,13 +12,17 @@ use hippius_primitives::daemon::{DaemonAccess, DAEMONS_STORAGE_KEY};
 use sc_cli::SubstrateCli;
 use sc_client_api::{Backend, BlockchainEvents, UsageProvider};
 use sc_network::Litep2pNetworkBackend;
+use sc_transaction_pool_api::{InPoolTransaction, TransactionPool};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use std::{
 	fs::File,
 	path::{Path, PathBuf},
+	sync::atomic::Ordering::SeqCst,
 	time::Duration,
 };
 use tokio::runtime::Runtime;
+
+mod liar;
 
 /// Far more than a slow machine needs; only a node that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -167,4 +172,69 @@ fn it_authors_finalises_and_goes_on_after_a_restart() {
 	);
 	finalised(&runtime, &node, before + 1);
 	stop(runtime, node, dir.path());
+}
+
+/// Where the node serves RPC, on loopback.
+fn rpc_address(node: &NodeHandle) -> std::net::SocketAddr {
+	let addresses = node.rpc_handlers.listen_addresses().iter();
+	let port = addresses
+		.flat_map(|address| address.iter())
+		.find_map(|part| match part {
+			sc_network::multiaddr::Protocol::Tcp(port) => Some(port),
+			_ => None,
+		});
+	([127, 0, 0, 1], port.unwrap()).into()
+}
+
+#[test]
+fn a_transaction_the_pool_gave_up_is_found_on_chain_or_signed_anew() {
+	let dir = tempfile::tempdir().unwrap();
+	let runtime = Runtime::new().unwrap();
+	let node = start(&runtime, dir.path(), Options::default());
+	let to = [7; 32];
+	let whom = [to];
+	let alice = signer_from_suri("//Alice").unwrap();
+	runtime.block_on(async {
+		let (liar, lies) = liar::before(rpc_address(&node)).await;
+		let misled = ChainClient::connect(&format!("ws://{liar}")).await.unwrap();
+		let transfer = misled.fund(&alice, &whom, 1_000_000_000, Included::InBlock);
+		let done = tokio::time::timeout(PATIENCE, transfer).await;
+		done.expect("it ends").unwrap();
+		assert!(lies.load(SeqCst) > 0);
+		assert_eq!(misled.free_balance(to).await.unwrap(), 1_000_000_000);
+
+		// Taken out of the pool as soon as it is there. Should a block hold it by then, it counts as well.
+		let truthful = ChainClient::connect(&format!("ws://{}", rpc_address(&node)))
+			.await
+			.unwrap();
+		let transfer = truthful.transfer(&alice, to, 1_000_000_000);
+		let (done, removed) = tokio::join!(
+			tokio::time::timeout(PATIENCE, transfer),
+			tokio::time::timeout(PATIENCE, forget(&node, to))
+		);
+		done.expect("it ends").unwrap();
+		removed.expect("it comes to the pool");
+		assert_eq!(truthful.free_balance(to).await.unwrap(), 2_000_000_000);
+	});
+	stop(runtime, node, dir.path());
+}
+
+/// Takes a transaction that names `account` out of the node's pool as soon as it is there.
+async fn forget(node: &NodeHandle, account: [u8; 32]) {
+	let mut arrivals = node.pool.import_notification_stream();
+	loop {
+		let hash = arrivals.next().await.expect("the node runs");
+		let Some(arrived) = node.pool.ready_transaction(&hash) else {
+			continue;
+		};
+		if arrived
+			.data()
+			.encode()
+			.windows(32)
+			.any(|part| part == account)
+		{
+			node.pool.report_invalid(None, [(hash, None)].into()).await;
+			return;
+		}
+	}
 }

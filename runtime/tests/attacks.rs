@@ -76,7 +76,8 @@ impl Attacked {
 		pallet_audits::ActiveRules::<Runtime>::mutate(|rules| {
 			rules.as_mut().unwrap().outage_percent = 100;
 		});
-		self.chain.blocks(8);
+		// Its deadline, and until an outage would be known.
+		self.chain.blocks(20);
 		let after = Books::of(asked.node);
 		assert!(after.passed() <= passed, "the attack counts as a pass");
 		assert!(
@@ -232,7 +233,7 @@ fn a_replay_of_an_answer() {
 			assert!(validate(&moved).is_err());
 		}
 		attacked.chain.close();
-		attacked.chain.blocks(8);
+		attacked.chain.blocks(20);
 		attacked.chain.open();
 		assert_refused(answered.clone(), Refusal::NotAsked);
 		// As one of the node's own tasks.

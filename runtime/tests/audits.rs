@@ -53,7 +53,7 @@ fn an_answer_with_the_bytes_gets_in_and_no_other() {
 		// The bytes.
 		let honest = answer(asked, &[good]);
 		let valid = validate(&honest).unwrap();
-		assert_eq!((valid.longevity, valid.propagate), (5, true));
+		assert_eq!((valid.longevity, valid.propagate), (10, true));
 		assert_eq!(valid.provides.len(), 2);
 		let issuance = Balances::total_issuance();
 		Executive::apply_extrinsic(extrinsic(honest.clone()))
@@ -66,7 +66,7 @@ fn an_answer_with_the_bytes_gets_in_and_no_other() {
 		Audits::do_try_state().unwrap();
 
 		// Without a VRF output nothing is drawn, and what was drawn is swept in time.
-		chain.blocks(8);
+		chain.blocks(20);
 		assert_eq!(pallet_audits::Open::<Runtime>::iter().count(), 0);
 		Audits::do_try_state().unwrap();
 		Registry::do_try_state().unwrap();

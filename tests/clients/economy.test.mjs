@@ -2,6 +2,8 @@
 // running local network; every balance to the rao. Prices are set by the test network's administrator.
 
 import assert from 'node:assert/strict';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ApiPromise, WsProvider } from '@polkadot/api';
 import { Keyring } from '@polkadot/keyring';
@@ -9,6 +11,7 @@ import { blake3 } from '@noble/hashes/blake3';
 import { stringToU8a, u8aConcat, u8aToHex } from '@polkadot/util';
 import { cryptoWaitReady, mnemonicGenerate, randomAsHex } from '@polkadot/util-crypto';
 import { ALPHA, endpoint } from './lib/hippius.mjs';
+import { tool } from './lib/tool.mjs';
 import { find, free as freeAt, send as sendTo } from './lib/send.mjs';
 
 /** Credits per alpha: $10. So a credit is worth 100 rao. */
@@ -23,10 +26,10 @@ const PATIENCE = 400_000;
 
 /** @type {ApiPromise} */
 let api;
-let alice, eve, ferdie, family, buyer;
+let alice, eve, ferdie, family, second, buyer, stroller;
 let genesis;
 /** What the tests hand on. */
-let order, node, accepted;
+let order, node, accepted, stroll;
 
 const send = (call, signer, nonce) => sendTo(api, call, signer, nonce);
 const free = (who, hash) => freeAt(api, who.address ?? who, hash);
@@ -38,8 +41,11 @@ before(async () => {
   await cryptoWaitReady();
   api = await ApiPromise.create({ provider: new WsProvider(endpoint()), noInitWarn: true, throwOnConnect: true });
   const keyring = new Keyring({ type: 'sr25519' });
-  [alice, eve, ferdie, family] = ['//Alice', '//Eve', '//Ferdie', '//Family01'].map((uri) => keyring.addFromUri(uri));
+  const names = ['//Alice', '//Eve', '//Ferdie', '//Family01', '//Family02'];
+  [alice, eve, ferdie, family, second] = names.map((uri) => keyring.addFromUri(uri));
   buyer = keyring.addFromUri(mnemonicGenerate());
+  stroller = { suri: mnemonicGenerate() };
+  Object.assign(stroller, { pair: keyring.addFromUri(stroller.suri) });
   genesis = api.genesisHash.toHex();
 });
 
@@ -117,7 +123,8 @@ test('the administrator tells prices, a buyer gets alpha', async () => {
     api.tx.marketplace.setPrice(S3, S3_PRICE, now + 6),
   ]);
   const gift = api.tx.balances.transferKeepAlive(buyer.address, 100n * ALPHA);
-  const [told, given] = await sendAll([api.tx.sudo.sudo(prices), gift], alice);
+  const another = api.tx.balances.transferKeepAlive(stroller.pair.address, 10n * ALPHA);
+  const [told, given] = await sendAll([api.tx.sudo.sudo(prices), gift, another], alice);
   assert.equal(told.error, undefined);
   assert.ok(find(told.events, 'sudo', 'Sudid').data.sudoResult.isOk);
   assert.equal(find(told.events, 'marketplace', 'AlphaPriceSet').data.price.toBigInt(), ALPHA_PRICE);
@@ -142,6 +149,78 @@ test('a deposit moves exactly its alpha into escrow and gives the credits it is 
   assert.equal(account.batches[0].alpha.toBigInt(), alpha);
 });
 
+/** A voucher's payload, signed by some of the payment service's keys. */
+const signedBy = (keys, type, fields) => {
+  const voucher = api.createType(type, fields);
+  const payload = u8aConcat(stringToU8a('hippius/credit-voucher/v1'), blake3(voucher.toU8a()));
+  return { voucher, signatures: keys.map((key) => [key.publicKey, key.sign(payload)]) };
+};
+
+/** The first node of a family. */
+async function nodeOf(family) {
+  const nodes = await api.query.registry.nodes.entries();
+  const mine = nodes.find(([, info]) => info.unwrap().family.toString() === family.address);
+  assert.ok(mine, 'the family has a node');
+  return mine[0].args[0].toNumber();
+}
+
+/** The node that an order is given to by lot. */
+const lot = (id) =>
+  until('the lot', async (hash) => {
+    const found = (await (await api.at(hash)).query.orders.orders(id)).unwrap();
+    return found.state.isAssigned && found.state.asAssigned.node.toNumber();
+  });
+
+/** A buyer's life by the command line; only the miner's part is polkadot.js. Pins cost nothing here. */
+async function strolls() {
+  const arion = (...args) => tool('arion', args, { ARION_CHAIN: endpoint(), ARION_SURI: stroller.suri });
+  const keys = new Keyring({ type: 'ed25519' });
+  const fields = {
+    genesis,
+    payment: randomAsHex(32),
+    user: stroller.pair.address,
+    credits: 2_000_000,
+    expires: Date.now() + 3_600_000,
+  };
+  const type = api.tx.marketplace.redeem.meta.args[0].type.toString();
+  const { signatures } = signedBy(
+    ['//Alice', '//Charlie'].map((uri) => keys.addFromUri(uri)),
+    type,
+    { ...fields, source: 'Tao', user: u8aToHex(stroller.pair.publicKey) },
+  );
+  const voucher = {
+    ...fields,
+    source: 'tao',
+    signatures: signatures.map(([key, signature]) => ({ key: u8aToHex(key), signature: u8aToHex(signature) })),
+  };
+  const redeemed = await arion('credits', 'redeem', await tool.file('voucher.json', JSON.stringify(voucher)));
+  assert.deepEqual(redeemed, { account: stroller.pair.address, credits: 2_000_000 });
+  const repaid = await arion('credits', 'repay');
+  assert.equal(repaid.code, 6);
+  assert.match(repaid.stderr, /NothingOwed/);
+
+  const server = await nodeOf(second);
+  const [offered, requested] = await Promise.all([
+    send(api.tx.orders.offer(server, 'Ipfs', UNITS), second),
+    arion('orders', 'request', 'ipfs', '--units', '500MB', '--days', '0.02', '--spec', 'bafy'),
+  ]);
+  assert.equal(offered.error, undefined);
+  assert.deepEqual([requested.state, requested.spec, requested.units], ['requested', 'bafy', 500_000_000]);
+  const id = requested.id;
+  assert.equal(await lot(id), server);
+  assert.equal((await send(api.tx.orders.accept(id), second)).error, undefined);
+  const shown = await arion('orders', 'show', `${id}`);
+  assert.deepEqual([shown.state, shown.node], ['running', server]);
+  assert.equal((await arion('orders', 'stop', `${id}`)).state, 'stopped');
+  assert.match((await arion('orders', 'stop', `${id}`)).stderr, /NothingChanges/);
+  assert.equal((await arion('orders', 'start', `${id}`)).state, 'running');
+  const renewed = await arion('orders', 'renew', `${id}`, '--days', '0.01');
+  assert.equal(renewed.until, shown.until + 144);
+  assert.equal((await arion('orders', 'cancel', `${id}`)).state, 'ended');
+  assert.deepEqual((await arion('orders', 'list')).orders, []);
+  assert.equal((await send(api.tx.orders.offer(server, 'Ipfs', 0), second)).error, undefined);
+}
+
 test('a voucher counts once; every wrong one is refused by name and mints nothing', async () => {
   const keys = new Keyring({ type: 'ed25519' });
   const [first, second, stranger] = ['//Alice', '//Bob', '//Dave'].map((uri) => keys.addFromUri(uri));
@@ -155,12 +234,8 @@ test('a voucher counts once; every wrong one is refused by name and mints nothin
     expires: Date.now() + 3_600_000,
   };
   const redeem = (changes, signers = [first, second]) => {
-    const voucher = api.createType(type, { ...base, ...changes });
-    const payload = u8aConcat(stringToU8a('hippius/credit-voucher/v1'), blake3(voucher.toU8a()));
-    return api.tx.marketplace.redeem(
-      voucher,
-      signers.map((key) => [key.publicKey, key.sign(payload)]),
-    );
+    const { voucher, signatures } = signedBy(signers, type, { ...base, ...changes });
+    return api.tx.marketplace.redeem(voucher, signatures);
   };
   const { float } = pots();
   const other = () => ({ payment: randomAsHex(32) });
@@ -202,10 +277,9 @@ test('a gateway is authorised within limits, and no longer', async () => {
 });
 
 test('a buyer orders a volume, a miner accepts it', async () => {
-  const nodes = await api.query.registry.nodes.entries();
-  const mine = nodes.find(([, info]) => info.unwrap().family.toString() === family.address);
-  assert.ok(mine, '//Family01 has a node');
-  node = mine[0].args[0].toNumber();
+  // Beside all that follows; the last test waits for it.
+  stroll = strolls().then(() => undefined, (error) => error);
+  node = await nodeOf(family);
   const request = { service: 'S3', spec: 'bucket', units: UNITS, idleUnits: UNITS / 10n, term: 300 };
   const [offered, requested] = await Promise.all([
     send(api.tx.orders.offer(node, 'S3', 2n * UNITS), family),
@@ -214,10 +288,7 @@ test('a buyer orders a volume, a miner accepts it', async () => {
   assert.equal(offered.error, undefined);
   assert.equal(requested.error, undefined);
   order = find(requested.events, 'orders', 'Requested').data.id;
-  const given = await until('the lot', async (hash) => {
-    const found = (await (await api.at(hash)).query.orders.orders(order)).unwrap();
-    return found.state.isAssigned && found.state.asAssigned.node.toNumber();
-  });
+  const given = await lot(order);
   assert.equal(given, node);
   const [stolen, taken] = await Promise.all([buyer, family].map((who) => send(api.tx.orders.accept(order), who)));
   assert.ok(['orders.NotYourNode', 'orders.NotAssigned'].includes(stolen.error), stolen.error);
@@ -328,4 +399,21 @@ test('the order ends; what was not used comes back', async () => {
     }
   }
   assert.equal(spent + alpha, 10n * ALPHA, 'what was charged and what came back is what was paid in');
+});
+
+test('the command line drives an order through its life', async () => {
+  assert.equal(await stroll, undefined);
+});
+
+test('the command line withdraws what a node has earned, or says that there is nothing', async () => {
+  const state = process.env.HIPPIUS_DEVNET_DIR ?? join(homedir(), '.local/state/hippius/devnet');
+  const look = ['earnings', '--base-path', join(state, 'miners/miner-01'), '--chain', endpoint()];
+  const secret = { ARION_SURI: '//Family01' };
+  const earned = await tool('arion-miner', look, secret);
+  const got = await tool('arion-miner', [...look, '--withdraw'], secret);
+  if (BigInt(earned.accrued) > 0n) {
+    assert.ok(BigInt(got.withdrawn) >= BigInt(earned.accrued), `${got.withdrawn} of ${earned.accrued}`);
+  } else {
+    assert.match(got.stderr ?? '', /NothingToPay/);
+  }
 });

@@ -7,16 +7,13 @@ use crate::{
 	credits::{say, status_name, DAY_BLOCKS},
 	error::CliError,
 };
-use futures_util::{stream, StreamExt as _};
 use hippius_chain_client::{
 	money::{MarketLine, MarketStanding, MoneyEvent},
-	ss58, At, ChainClient,
+	ss58, At,
 };
 use hippius_primitives::money::{Pool, Usage};
 use serde_json::{json, Value};
 
-/// Blocks asked for at a time.
-const WIDTH: usize = 8;
 /// Bytes of a GB.
 const GB: u128 = 1_000_000_000;
 
@@ -76,7 +73,11 @@ pub(crate) async fn run(args: UsageArgs, output: Output) -> Result<(), CliError>
 		let price = view.service_price(line.pool).await?;
 		used.push(Used { line, price });
 	}
-	let charges = charges(&chain, who, view.number(), args.blocks).await?;
+	let charges = chain
+		.money_history(view.number(), args.blocks, |block, events| {
+			charges_of(who, block, events)
+		})
+		.await?;
 	match output {
 		Output::Json => say(
 			output,
@@ -88,48 +89,26 @@ pub(crate) async fn run(args: UsageArgs, output: Output) -> Result<(), CliError>
 	Ok(())
 }
 
-/// The account's charges of the last blocks, newest first, as far as the node still has those blocks.
-async fn charges(
-	chain: &ChainClient,
-	who: [u8; 32],
-	newest: u32,
-	blocks: u32,
-) -> Result<Vec<Charge>, CliError> {
-	let oldest = newest.saturating_sub(blocks).max(1);
-	let numbers = (oldest..=newest).rev().take(blocks as usize);
-	let (mut found, mut looked) = (Vec::new(), 0u32);
-	let mut reads = stream::iter(numbers)
-		.map(|block| async move {
-			let view = chain.at_number(block).await?;
-			view.money_events().await.map(|events| (block, events))
-		})
-		.buffered(WIDTH);
-	while let Some(read) = reads.next().await {
-		let (block, events) = match read {
-			Ok(read) => read,
-			// The newest block is there; where the others end the node has no more of them.
-			Err(error) if looked == 0 => return Err(error.into()),
-			Err(_) => break,
-		};
-		looked += 1;
-		found.extend(events.into_iter().rev().filter_map(|event| match event {
-			MoneyEvent::Charged {
-				who: other,
-				pool,
-				credits,
-				alpha,
-				pending,
-			} if other == who => Some(Charge {
-				block,
-				pool,
-				credits,
-				rao: alpha,
-				pending,
-			}),
-			_ => None,
-		}));
-	}
-	Ok(found)
+/// The account's charges in a block, newest first.
+fn charges_of(who: [u8; 32], block: u32, events: Vec<MoneyEvent>) -> Vec<Charge> {
+	let events = events.into_iter().rev();
+	let charges = events.filter_map(|event| match event {
+		MoneyEvent::Charged {
+			who: other,
+			pool,
+			credits,
+			alpha,
+			pending,
+		} if other == who => Some(Charge {
+			block,
+			pool,
+			credits,
+			rao: alpha,
+			pending,
+		}),
+		_ => None,
+	});
+	charges.collect()
 }
 
 /// Blocks in days, two decimals.

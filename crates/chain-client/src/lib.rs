@@ -33,6 +33,7 @@ mod ledger;
 pub mod money;
 mod node;
 mod outcome;
+mod recover;
 mod signer;
 mod submit;
 mod view;

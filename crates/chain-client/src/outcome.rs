@@ -1,13 +1,14 @@
 //! What became of a transaction that is in a block.
 
 use crate::{
-	client::ChainClient,
+	client::{ChainClient, Config},
 	error::{request, ChainError},
 	submit::InBlock,
 	view::ChainView,
 };
 use serde::Deserialize;
 use subxt::{
+	config::HashFor,
 	error::DispatchError,
 	events::Phase,
 	rpcs::client::{rpc_params, RpcParams},
@@ -46,8 +47,23 @@ impl Extrinsic {
 impl ChainClient {
 	/// The state at the block, if the call succeeded; otherwise the runtime's error by name.
 	pub(crate) async fn outcome(&self, place: &InBlock) -> Result<ChainView, ChainError> {
+		let hashes = [place.extrinsic_hash().0];
+		match self.outcome_in(place.block_hash(), &hashes).await? {
+			Some(view) => Ok(view),
+			None => Err(ChainError::NotIncluded(
+				"the block said to hold it does not".into(),
+			)),
+		}
+	}
+
+	/// The same for the first of these transactions that the block holds; `None` if it holds none.
+	pub(crate) async fn outcome_in(
+		&self,
+		block_hash: HashFor<Config>,
+		hashes: &[[u8; 32]],
+	) -> Result<Option<ChainView>, ChainError> {
 		let action = "reading a transaction's outcome";
-		let params: RpcParams = rpc_params![place.block_hash()];
+		let params: RpcParams = rpc_params![block_hash];
 		let block: Option<SignedBlock> = self
 			.raw
 			.request("chain_getBlock", params)
@@ -56,16 +72,14 @@ impl ChainClient {
 		let body = block
 			.map(|signed| signed.block.extrinsics)
 			.unwrap_or_default();
-		let ours = Some(place.extrinsic_hash().0);
 		let position = body
 			.into_iter()
-			.position(|extrinsic| extrinsic.hash() == ours);
+			.position(|extrinsic| extrinsic.hash().is_some_and(|hash| hashes.contains(&hash)));
 		let Some(index) = position.and_then(|position| u32::try_from(position).ok()) else {
-			return Err(ChainError::NotIncluded(
-				"the block said to hold it does not".into(),
-			));
+			return Ok(None);
 		};
-		let at = place.at().await.map_err(request(action))?;
+		let at = self.api.at_block(block_hash).await;
+		let at = at.map_err(request(action))?;
 		let events = at.events().fetch().await.map_err(request(action))?;
 		for event in events.iter() {
 			let event = event.map_err(request(action))?;
@@ -76,7 +90,7 @@ impl ChainClient {
 				return Err(dispatch_error(&error));
 			}
 		}
-		Ok(ChainView::new(at))
+		Ok(Some(ChainView::new(at)))
 	}
 }
 

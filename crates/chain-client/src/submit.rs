@@ -4,6 +4,7 @@ use crate::{
 	client::{ChainClient, Config},
 	contract::call,
 	error::{request, submission, ChainError},
+	recover::Sent,
 	view::{ChainView, Encoded},
 };
 use codec::{Compact, Encode};
@@ -13,7 +14,7 @@ use hippius_primitives::{
 };
 use subxt::{
 	config::{substrate::SubstrateConfig, DefaultExtrinsicParamsBuilder},
-	transactions::{StaticPayload, TransactionInBlock, TransactionStatus},
+	transactions::{StaticPayload, TransactionInBlock, TransactionProgress, TransactionStatus},
 	utils::{AccountId32, MultiAddress, Static},
 };
 use subxt_signer::sr25519::Keypair;
@@ -28,11 +29,22 @@ pub enum Included {
 }
 
 /// Blocks for which a signed transaction stays valid.
-const MORTALITY: u64 = 64;
+pub(crate) const MORTALITY: u64 = 64;
+const ACTION: &str = "submitting a transaction";
 
 pub(crate) type Call = StaticPayload<Vec<Static<Encoded>>>;
 pub(crate) type InBlock =
 	TransactionInBlock<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
+
+type Progress = TransactionProgress<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
+
+/// How the watch over a transaction ended.
+enum Watched {
+	/// It is in a block; the state there.
+	Included(ChainView),
+	/// The pool no longer has it; the pool's reason.
+	GivenUp(String),
+}
 
 pub(crate) fn payload(call: &call::Call, arguments: Vec<Vec<u8>>) -> Call {
 	let arguments = arguments
@@ -111,14 +123,15 @@ impl ChainClient {
 			.map(drop)
 	}
 
-	/// Signs, submits and waits; the state at the block that holds the transaction.
+	/// Signs, submits and waits; the state at the block that holds the transaction. What the node's pool
+	/// gives up is looked for on chain, and signed anew if it is not there: a pool forgets transactions
+	/// when blocks are replaced by others, and may call one invalid that a block already holds.
 	pub(crate) async fn submit(
 		&self,
 		signer: &Keypair,
 		call: &Call,
 		included: Included,
 	) -> Result<ChainView, ChainError> {
-		let action = "submitting a transaction";
 		let account = AccountId32(signer.public_key().0);
 		let numbering = self.numbering.lock().await;
 		// The pool's answer, which counts what is submitted but not yet in a block.
@@ -126,29 +139,68 @@ impl ChainClient {
 			.rpc
 			.system_account_next_index(&account)
 			.await
-			.map_err(request(action))?;
+			.map_err(request(ACTION))?;
+		let mut sent = Sent::new(account, nonce);
+		let mut progress = self.send(signer, call, &mut sent).await?;
+		drop(numbering);
+		loop {
+			let why = match self.watch(&mut progress, included).await? {
+				Watched::Included(view) => return Ok(view),
+				Watched::GivenUp(why) => why,
+			};
+			progress = loop {
+				if let Some(view) = self.search(&mut sent, &why).await? {
+					return Ok(view);
+				}
+				match self.send(signer, call, &mut sent).await {
+					// A block may just have taken one that was sent before; the number of attempts is bounded.
+					Err(ChainError::NotSubmitted(_)) => {}
+					progress => break progress?,
+				}
+			};
+		}
+	}
+
+	/// Signs with the number it is `sent` with, and hands it to the node.
+	async fn send(
+		&self,
+		signer: &Keypair,
+		call: &Call,
+		sent: &mut Sent,
+	) -> Result<Progress, ChainError> {
+		sent.attempts += 1;
 		let params = DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new()
-			.nonce(nonce)
+			.nonce(sent.nonce)
 			.mortal(MORTALITY)
 			.build();
-		let mut progress = self
+		let progress = self
 			.api
 			.transactions()
 			.await
-			.map_err(request(action))?
+			.map_err(request(ACTION))?
 			.sign_and_submit_then_watch(call, signer, params)
 			.await
-			.map_err(submission(action))?;
-		drop(numbering);
+			.map_err(submission(ACTION))?;
+		sent.hashes.push(progress.extrinsic_hash().0);
+		Ok(progress)
+	}
+
+	async fn watch(
+		&self,
+		progress: &mut Progress,
+		included: Included,
+	) -> Result<Watched, ChainError> {
 		while let Some(status) = progress.next().await {
-			match status.map_err(request(action))? {
+			match status.map_err(request(ACTION))? {
 				TransactionStatus::InBestBlock(place) if included == Included::InBlock => {
-					return self.outcome(&place).await
+					return self.outcome(&place).await.map(Watched::Included)
 				}
-				TransactionStatus::InFinalizedBlock(place) => return self.outcome(&place).await,
+				TransactionStatus::InFinalizedBlock(place) => {
+					return self.outcome(&place).await.map(Watched::Included)
+				}
 				TransactionStatus::Error { message }
 				| TransactionStatus::Invalid { message }
-				| TransactionStatus::Dropped { message } => return Err(ChainError::NotIncluded(message)),
+				| TransactionStatus::Dropped { message } => return Ok(Watched::GivenUp(message)),
 				TransactionStatus::Validated
 				| TransactionStatus::Broadcasted
 				| TransactionStatus::NoLongerInBestBlock

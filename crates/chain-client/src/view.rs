@@ -47,7 +47,7 @@ pub struct ChainView {
 /// `frame_system`'s account entry, with the balance's data.
 #[derive(Decode)]
 struct AccountEntry {
-	_nonce: u32,
+	nonce: u32,
 	_consumers: u32,
 	_providers: u32,
 	_sufficients: u32,
@@ -185,6 +185,12 @@ impl ChainView {
 		let entry: Option<AccountEntry> =
 			self.entry(&storage::ACCOUNT, AccountId32(account)).await?;
 		Ok(entry.map_or(0, |entry| entry.free))
+	}
+
+	/// The number of an account's next transaction.
+	pub(crate) async fn nonce(&self, account: &AccountId32) -> Result<u64, ChainError> {
+		let entry: Option<AccountEntry> = self.entry(&storage::ACCOUNT, account.clone()).await?;
+		Ok(entry.map_or(0, |entry| entry.nonce.into()))
 	}
 
 	/// The number calls and errors of a pallet begin with.

@@ -3,7 +3,7 @@
 use crate::{
 	demo::{get, put},
 	error::{Error, Result},
-	files::{make_random, Fingerprint},
+	files::{fingerprint, make_random, Fingerprint},
 	network::Network,
 	plan::{MinerPlan, ZONES},
 	report::{round, AuditReport, Report},
@@ -37,11 +37,11 @@ const PUTS: usize = 4;
 /// make 24: that one miner is not drawn in 20 blocks has a probability of (30/31)^480, 1 in 7 million.
 const AUDITED: u32 = 60;
 /// Blocks in which all must have happened.
-const PUNISHED: u32 = 90;
+const PUNISHED: u32 = 110;
 const REPAIRED: Duration = Duration::from_secs(180);
 const LONGEST: Duration = Duration::from_secs(1_200);
 /// Turns of the slow disk: most of what is asked of it waits for one and a half seconds. The full node
-/// waits two for a daemon, and asks again with the next block; five blocks are the local network's deadline.
+/// waits two for a daemon, and asks again with the next block; ten blocks are the local network's deadline.
 const FROZEN: Duration = Duration::from_millis(1_500);
 const RUNNING: Duration = Duration::from_millis(500);
 /// Miners that fetch needs.
@@ -124,7 +124,7 @@ async fn trial(
 
 	let stored = put(net, file, before.bytes, None, &[]).await?;
 	report.stripes = Some(stored.stripes);
-	put_objects(net).await?;
+	let objects = put_objects(net).await?;
 	story.say(format!("stored the file and {OBJECTS} smaller objects"));
 	all_are_audited(net, &mut watch, audits).await?;
 
@@ -162,22 +162,37 @@ async fn trial(
 			before.bytes, before.sha256, after.bytes, after.sha256
 		)));
 	}
-	story.say("every byte is the same");
+	for (link, before) in &objects {
+		let after = get(net, link, &[], report).await?;
+		if after != *before {
+			return Err(Error::Differs(format!(
+				"an object with sha256 {} came out with sha256 {}",
+				before.sha256, after.sha256
+			)));
+		}
+	}
+	story.say(format!(
+		"every byte is the same, of the {} smaller objects as well",
+		objects.len()
+	));
 	Ok(())
 }
 
-async fn put_objects(net: &Network) -> Result<()> {
+/// Stores the smaller objects; gives what each is fetched by, and what it was.
+async fn put_objects(net: &Network) -> Result<Vec<(String, Fingerprint)>> {
 	let dir = net.dir.path().join("demo");
 	let puts = (0..OBJECTS).map(|number| {
 		let path = dir.join(format!("object-{number:02}.bin"));
 		async move {
 			make_random(&path, OBJECT).await?;
-			put(net, &path, OBJECT, None, &[]).await.map(drop)
+			let stored = put(net, &path, OBJECT, None, &[]).await?;
+			let before = fingerprint(path).await?;
+			Ok((stored.link.unwrap_or(stored.id), before))
 		}
 	});
 	stream::iter(puts)
 		.buffer_unordered(PUTS)
-		.try_collect::<()>()
+		.try_collect()
 		.await
 }
 

@@ -152,6 +152,16 @@ pub trait Liveness {
 			.map(Self::uptime)
 			.collect()
 	}
+	/// The block since which a node that is [`LivenessState::Up`] has been there without a break, as far as
+	/// heartbeats can tell.
+	fn up_since(_: NodeIndex) -> u32 {
+		0
+	}
+	/// The block up to which a node's heartbeats have been judged; later ones may still turn out to be
+	/// missing.
+	fn judged_until(_: NodeIndex) -> u32 {
+		u32::MAX
+	}
 	/// Whether a node is silent so long that others shall get its data.
 	fn is_out(_: NodeIndex) -> bool {
 		false

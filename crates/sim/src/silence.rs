@@ -18,9 +18,9 @@ fn missed(rng: &mut Rng, config: &HeartbeatConfig, rules: &Rules, daily: f64) ->
 	let silent = rng.u32(0..window);
 	let known = 2 * window + config.report_blocks;
 	let each = daily / f64::from(rules.blocks_per_day);
-	// A draw is judged when its deadline has passed.
+	// A draw goes unanswered if its deadline is later, and is booked some time after that.
 	let first = silent.saturating_sub(rules.deadline);
-	let last = known.saturating_sub(rules.deadline);
+	let last = known.saturating_sub(rules.deadline.saturating_add(rules.patience));
 	(first..last).filter(|_| rng.f64() < each).count() as u32
 }
 

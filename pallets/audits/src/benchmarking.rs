@@ -425,7 +425,7 @@ mod benchmarks {
 
 		#[block]
 		{
-			looked = Pallet::<T>::sweep(TICK + 1, &rules()).0;
+			looked = Pallet::<T>::sweep(TICK + 1, &rules()).draws;
 		}
 
 		assert_eq!(looked, d);
@@ -443,7 +443,7 @@ mod benchmarks {
 
 		#[block]
 		{
-			visited = Pallet::<T>::visit_some(NOW, Some([1; 32]), TICK, &rules()).0;
+			visited = Pallet::<T>::visit_some(NOW, Some([1; 32]), TICK, &rules()).visits;
 		}
 
 		assert_eq!(visited, v);

@@ -1,6 +1,7 @@
 //! What follows from a miss, and how a node gets in and out of trouble.
 
 use crate::{
+	deadline::Looked,
 	rules::PPM,
 	types::{Jail, Offsets, Place, Task, Why, FRESH_DRAWS, MAX_MISSED},
 	BalanceOf, CaseOf, Cases, Collecting, Config, Event, HostBlake2, NextTask, Outage, Pallet,
@@ -18,12 +19,18 @@ use hippius_primitives::{
 	NodeIndex,
 };
 
+type TaskOf<T> = Task<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 type WhyOf<T> = Why<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 
 impl<T: Config> Pallet<T> {
 	/// Whether a node can be expected to answer. Who announced to be away is not.
 	pub(crate) fn is_up(node: NodeIndex) -> bool {
 		T::Liveness::liveness(node) == LivenessState::Up
+	}
+
+	/// Whether a node is up, and has been without a break since this block.
+	pub(crate) fn was_up_since(node: NodeIndex, block: u32) -> bool {
+		Self::is_up(node) && T::Liveness::up_since(node) <= block
 	}
 
 	/// Stores a node's case, or drops it if nothing of it need be kept.
@@ -199,34 +206,48 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Looks after a node in trouble: asks again what it missed when it is back, books what it did
-	/// not answer, goes on with its jail. Gives how many turns things took.
+	/// not answer, goes on with its jail. Gives what that took.
 	pub(crate) fn visit(
 		node: NodeIndex,
 		now: u32,
 		seed: Option<[u8; 32]>,
 		tick: u32,
 		rules: &Rules,
-	) -> u32 {
+	) -> Looked {
+		let mut looked = Looked::default();
 		let Some(mut case) = Cases::<T>::get(node) else {
-			return 0;
+			return looked;
 		};
 		if T::Registry::standing(node).is_none_or(|s| s.status == NodeStatus::Evicted) {
 			Self::close(node, case);
-			return 1;
+			looked.booked = 1;
+			return looked;
 		}
-		let mut turns = 0u32;
 		let up = Self::is_up(node);
 		let outage = Outage::<T>::get();
 		let mut missed = Vec::new();
 		let mut kept = Vec::new();
 		for mut task in core::mem::take(&mut case.tasks) {
 			let late = task.due.is_some_and(|due| tick > due);
-			turns = turns.saturating_add(late.into());
+			looked.booked = looked.booked.saturating_add(late.into());
 			match &task.why {
 				Why::Missed if task.due.is_none() && up => {
 					task.due = Some(tick.saturating_add(rules.return_time));
 					Self::deposit_event(Event::DrawAskedAgain { node, id: task.id });
 					kept.push(task);
+				}
+				// Who goes away again has all of the time when he is back.
+				Why::Missed if !up => {
+					task.due = None;
+					kept.push(task);
+				}
+				Why::Challenge { by, deposit } if !up => {
+					Self::refund(by, *deposit);
+					task.why = Why::Missed;
+					task.due = None;
+					if kept.len() < MAX_MISSED as usize {
+						kept.push(task);
+					}
 				}
 				_ if !late => kept.push(task),
 				Why::Fresh => {
@@ -238,28 +259,35 @@ impl<T: Config> Pallet<T> {
 						T::Outcomes::audited(node, false);
 					}
 				}
-				Why::Missed if !up => {
-					task.due = None;
-					kept.push(task);
-				}
 				Why::Missed if outage => {
 					task.due = Some(tick.saturating_add(rules.deadline));
 					kept.push(task);
 				}
-				Why::Missed => missed.push((task, None)),
+				Why::Missed => match Self::was_there(node, now, tick, &task, rules.return_time) {
+					Some(true) => missed.push((task, None)),
+					Some(false) => {
+						task.due = None;
+						kept.push(task);
+					}
+					None => kept.push(task),
+				},
 				Why::Challenge { by, deposit } => {
+					let there = Self::was_there(node, now, tick, &task, rules.deadline);
+					if !outage && there.is_none() {
+						kept.push(task);
+						continue;
+					}
 					Self::refund(by, *deposit);
 					let by = by.clone();
-					match (up, outage) {
-						(true, false) => missed.push((task, Some(by))),
-						(true, true) => {}
-						(false, _) => {
-							task.why = Why::Missed;
-							task.due = None;
-							if kept.len() < MAX_MISSED as usize {
-								kept.push(task);
-							}
-						}
+					if outage {
+						continue;
+					}
+					if there == Some(true) {
+						missed.push((task, Some(by)));
+					} else if kept.len() < MAX_MISSED as usize {
+						task.why = Why::Missed;
+						task.due = None;
+						kept.push(task);
 					}
 				}
 			}
@@ -267,11 +295,34 @@ impl<T: Config> Pallet<T> {
 		// No more than there were.
 		case.tasks = BoundedVec::truncate_from(kept);
 		Self::put_case(node, case, tick, rules);
-		for (task, reporter) in missed {
-			let (place, offsets) = (task.place, &task.offsets);
-			Self::missed_while_up(node, place, offsets, reporter.as_ref(), tick, rules);
+		let places: Vec<_> = missed.iter().map(|(task, _)| task.place).collect();
+		let holders = Self::holders_of(&places, &mut looked);
+		for ((task, reporter), holder) in missed.into_iter().zip(holders) {
+			// A slot that is another's by now was rightly given up.
+			if holder == Some(node) {
+				let (place, offsets) = (task.place, &task.offsets);
+				Self::missed_while_up(node, place, offsets, reporter.as_ref(), tick, rules);
+			}
 		}
-		turns.saturating_add(Self::visit_jail(node, now, seed, tick, rules))
+		looked.add(Self::visit_jail(node, now, seed, tick, rules));
+		looked
+	}
+
+	/// Whether a node was there for all of the `time` it had for a task that is late; `None` as long as
+	/// heartbeats do not tell.
+	fn was_there(
+		node: NodeIndex,
+		now: u32,
+		tick: u32,
+		task: &TaskOf<T>,
+		time: u32,
+	) -> Option<bool> {
+		// The counter may have stood since: the deadline was in this block or before it.
+		let due = now.saturating_sub(task.due.map_or(0, |due| tick.saturating_sub(due)));
+		if T::Liveness::judged_until(node) <= due {
+			return None;
+		}
+		Some(Self::was_up_since(node, due.saturating_sub(time)))
 	}
 
 	fn visit_jail(
@@ -280,16 +331,28 @@ impl<T: Config> Pallet<T> {
 		seed: Option<[u8; 32]>,
 		tick: u32,
 		rules: &Rules,
-	) -> u32 {
+	) -> Looked {
+		let mut looked = Looked::default();
 		let Some(mut case) = Cases::<T>::get(node) else {
-			return 0;
+			return looked;
 		};
 		let Some(jail) = case.jail.as_mut() else {
-			return 0;
+			return looked;
 		};
-		if tick.saturating_sub(jail.since) >= rules.evict_after && !Outage::<T>::get() {
+		if Outage::<T>::get() {
+			// Afterwards there is time for another round, at least.
+			let round = rules.jail_patience.saturating_add(rules.jail_round);
+			let latest = tick.saturating_add(round).saturating_sub(rules.evict_after);
+			if jail.since < latest {
+				jail.since = latest;
+				Self::put_case(node, case, tick, rules);
+			}
+			return looked;
+		}
+		looked.booked = 1;
+		if tick.saturating_sub(jail.since) > rules.evict_after {
 			Self::evict(node, case, rules);
-			return 1;
+			return looked;
 		}
 		match (jail.end, seed) {
 			(Some(end), _) if tick > end => {
@@ -302,16 +365,17 @@ impl<T: Config> Pallet<T> {
 			(None, Some(seed)) => {
 				let waited = tick.saturating_sub(jail.round) >= rules.jail_patience;
 				if jail.found.is_full() || waited {
+					looked.looks = 1;
 					Self::ask_fresh(node, &mut case, now, seed, tick, rules);
 				} else {
 					Self::collect(node);
-					return 0;
+					return Looked::default();
 				}
 			}
-			_ => return 0,
+			_ => return Looked::default(),
 		}
 		Self::put_case(node, case, tick, rules);
-		1
+		looked
 	}
 
 	/// Asks a jailed node for fresh draws, from the slots found and those it failed in; from the same

@@ -2,16 +2,41 @@
 
 use crate::{
 	draws::Drawn,
-	types::{Tally, Why},
+	types::{Draw, OpenBlock, Place, Tally, Why},
 	ActiveRules, Answered, CaseCursor, Cases, Config, Congestion, DrawnAt, Event, FullBlocks, Open,
-	Outage, Pallet, Rules, Swept, Tallies, Tick, WeightInfo,
+	Outage, Pallet, Rules, Swept, Tallied, Tallies, Tick, WeightInfo,
 };
+use alloc::vec::Vec;
+use arion_storage_proof::PgLedger;
 use frame_support::weights::Weight;
+use hippius_primitives::NodeIndex;
 
-/// Most ticks swept in one block.
+/// Most ticks whose answers are counted, and most whose misses are booked, in one block.
 const SWEPT_PER_BLOCK: u32 = 2;
 /// Nodes in trouble looked after in one block.
 pub(crate) const VISITS_PER_BLOCK: usize = 8;
+
+/// What a block's work came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looked {
+	/// Draws looked at.
+	pub(crate) draws: u32,
+	/// Nodes in trouble looked after.
+	pub(crate) visits: u32,
+	/// Misses booked, and other turns things took.
+	pub(crate) booked: u32,
+	/// How often the holders of slots were asked for.
+	pub(crate) looks: u32,
+}
+
+impl Looked {
+	pub(crate) fn add(&mut self, more: Self) {
+		self.draws = self.draws.saturating_add(more.draws);
+		self.visits = self.visits.saturating_add(more.visits);
+		self.booked = self.booked.saturating_add(more.booked);
+		self.looks = self.looks.saturating_add(more.looks);
+	}
+}
 
 impl<T: Config> Pallet<T> {
 	/// The work of a block; gives its weight.
@@ -27,15 +52,16 @@ impl<T: Config> Pallet<T> {
 			*tick = tick.saturating_add(1);
 			*tick
 		});
-		let (swept, missed) = Self::sweep(tick, &rules);
-		let (visits, turns) = Self::visit_some(now, seed, tick, &rules);
+		let mut looked = Self::sweep(tick, &rules);
+		looked.add(Self::visit_some(now, seed, tick, &rules));
 		let drawn = match seed {
 			Some(seed) => Self::draw(now, seed, &rules),
 			None => Drawn::default(),
 		};
-		let draws = swept.saturating_add(drawn.draws);
-		let booked = missed.saturating_add(turns).saturating_add(drawn.found);
-		T::WeightInfo::block(drawn.bytes, drawn.looks, draws, visits, booked)
+		let looks = looked.looks.saturating_add(drawn.looks);
+		let draws = looked.draws.saturating_add(drawn.draws);
+		let booked = looked.booked.saturating_add(drawn.found);
+		T::WeightInfo::block(drawn.bytes, looks, draws, looked.visits, booked)
 	}
 
 	/// Notes whether the block was full.
@@ -56,34 +82,36 @@ impl<T: Config> Pallet<T> {
 			|| T::Congestion::finality_lag().is_some_and(|lag| lag > rules.finality_lag)
 	}
 
-	/// Books what was not answered in time; gives the draws looked at, and those missed.
-	pub(crate) fn sweep(tick: u32, rules: &Rules) -> (u32, u32) {
-		let (mut looked, mut missed) = (0u32, 0u32);
+	/// Counts what was not answered in time, and some ticks later books it; gives what that took.
+	pub(crate) fn sweep(tick: u32, rules: &Rules) -> Looked {
+		let mut looked = Looked::default();
 		for _ in 0..SWEPT_PER_BLOCK {
-			let next = Swept::<T>::get().saturating_add(1);
+			let next = Tallied::<T>::get().max(Swept::<T>::get()).saturating_add(1);
 			if next.saturating_add(rules.deadline) >= tick {
 				break;
 			}
-			Swept::<T>::put(next);
-			let (draws, without) = Self::sweep_tick(next, tick, rules);
-			looked = looked.saturating_add(draws);
-			missed = missed.saturating_add(without);
+			Tallied::<T>::put(next);
+			looked.add(Self::tally_tick(next, rules));
 		}
-		(looked, missed)
+		for _ in 0..SWEPT_PER_BLOCK {
+			let next = Swept::<T>::get().saturating_add(1);
+			let booked = next
+				.saturating_add(rules.deadline)
+				.saturating_add(rules.patience);
+			if booked >= tick || next > Tallied::<T>::get() {
+				break;
+			}
+			Swept::<T>::put(next);
+			looked.add(Self::book_tick(next, tick, rules));
+		}
+		looked
 	}
 
-	fn sweep_tick(drawn: u32, tick: u32, rules: &Rules) -> (u32, u32) {
-		let Some(block) = DrawnAt::<T>::take(drawn) else {
-			Self::tally(Tally::default(), rules);
-			return (0, 0);
-		};
-		let answered = Answered::<T>::take(block);
-		let Some(open) = Open::<T>::take(block) else {
-			return (0, 0);
-		};
-		let looked = open.draws.len() as u32;
+	/// The draws of a tick that were not answered, with how many there were that count.
+	fn unanswered(block: u32, open: &OpenBlock) -> (Tally, Vec<&Draw>) {
+		let answered = Answered::<T>::get(block);
 		let mut tally = Tally::default();
-		let mut missed = alloc::vec::Vec::new();
+		let mut missed = Vec::new();
 		for (bit, draw) in open.draws.iter().enumerate() {
 			// Who was jailed, evicted or left meanwhile is dealt with elsewhere.
 			if !Self::is_drawn(draw.node) {
@@ -95,28 +123,90 @@ impl<T: Config> Pallet<T> {
 				missed.push(draw);
 			}
 		}
+		(tally, missed)
+	}
+
+	/// A tick's deadline has passed. Its draws stay only if something of them is to be booked.
+	fn tally_tick(drawn: u32, rules: &Rules) -> Looked {
+		let open = DrawnAt::<T>::get(drawn).and_then(|block| Some((block, Open::<T>::get(block)?)));
+		let Some((block, open)) = open else {
+			Self::tally(Tally::default(), rules);
+			return Looked::default();
+		};
+		let (tally, _) = Self::unanswered(block, &open);
 		let outage = Self::tally(tally, rules);
-		if outage && tally.missed > 0 {
+		if outage || tally.missed == 0 {
+			Self::let_go(drawn, block);
+			Self::record(block, tally);
+		}
+		Looked {
+			draws: open.draws.len() as u32,
+			..Looked::default()
+		}
+	}
+
+	/// Notes that draws were missed in an outage.
+	fn record(block: u32, tally: Tally) {
+		if tally.missed > 0 {
 			Self::deposit_event(Event::OutageRecorded {
 				block,
 				due: tally.due.into(),
 				missed: tally.missed.into(),
 			});
-			return (looked, 0);
 		}
-		for draw in missed {
-			// An earlier one of these may have led to jail.
-			if !Self::is_drawn(draw.node) {
+	}
+
+	fn let_go(drawn: u32, block: u32) {
+		DrawnAt::<T>::remove(drawn);
+		Answered::<T>::remove(block);
+		Open::<T>::remove(block);
+	}
+
+	/// Books what was missed at a tick, unless an outage began meanwhile.
+	fn book_tick(drawn: u32, tick: u32, rules: &Rules) -> Looked {
+		let Some(block) = DrawnAt::<T>::get(drawn) else {
+			return Looked::default();
+		};
+		let Some(open) = Open::<T>::get(block) else {
+			DrawnAt::<T>::remove(drawn);
+			return Looked::default();
+		};
+		let (tally, missed) = Self::unanswered(block, &open);
+		Self::let_go(drawn, block);
+		let mut looked = Looked {
+			draws: open.draws.len() as u32,
+			..Looked::default()
+		};
+		if Outage::<T>::get() {
+			Self::record(block, tally);
+			return looked;
+		}
+		let places: Vec<_> = missed.iter().map(|draw| (draw.pg, draw.slot)).collect();
+		let holders = Self::holders_of(&places, &mut looked);
+		for (draw, holder) in missed.into_iter().zip(holders) {
+			// A slot that is another's by now was rightly given up. An earlier one of these may have led
+			// to jail.
+			if holder != Some(draw.node) || !Self::is_drawn(draw.node) {
 				continue;
 			}
+			looked.booked = looked.booked.saturating_add(1);
 			let place = (draw.pg, draw.slot);
-			if Self::is_up(draw.node) {
+			if Self::was_up_since(draw.node, block) {
 				Self::missed_while_up(draw.node, place, &draw.offsets, None, tick, rules);
 			} else {
 				Self::hold_over(draw.node, Why::Missed, place, &draw.offsets, open.seed);
 			}
 		}
-		(looked, tally.missed.into())
+		looked
+	}
+
+	/// Who must answer for these slots now. Costs as much as a look at a group of lane B.
+	pub(crate) fn holders_of(places: &[Place], looked: &mut Looked) -> Vec<Option<NodeIndex>> {
+		if places.is_empty() {
+			return Vec::new();
+		}
+		looked.looks = looked.looks.saturating_add(1);
+		T::Ledger::holders(places)
 	}
 
 	/// Takes a tick's draws into the window; whether so many went unanswered that this is an outage.
@@ -142,14 +232,9 @@ impl<T: Config> Pallet<T> {
 		outage
 	}
 
-	/// Looks after the next few nodes in trouble; gives how many, and how many turns things took.
-	pub(crate) fn visit_some(
-		now: u32,
-		seed: Option<[u8; 32]>,
-		tick: u32,
-		rules: &Rules,
-	) -> (u32, u32) {
-		let nodes: alloc::vec::Vec<_> = match CaseCursor::<T>::get() {
+	/// Looks after the next few nodes in trouble; gives what that took.
+	pub(crate) fn visit_some(now: u32, seed: Option<[u8; 32]>, tick: u32, rules: &Rules) -> Looked {
+		let nodes: Vec<_> = match CaseCursor::<T>::get() {
 			Some(last) => {
 				let from = Cases::<T>::hashed_key_for(last);
 				Cases::<T>::iter_keys_from(from)
@@ -162,9 +247,11 @@ impl<T: Config> Pallet<T> {
 			Some(last) if nodes.len() == VISITS_PER_BLOCK => CaseCursor::<T>::put(*last),
 			_ => CaseCursor::<T>::kill(),
 		}
-		let turns = nodes.iter().fold(0u32, |turns, node| {
-			turns.saturating_add(Self::visit(*node, now, seed, tick, rules))
-		});
-		(nodes.len() as u32, turns)
+		let mut looked = Looked::default();
+		for node in nodes {
+			looked.visits = looked.visits.saturating_add(1);
+			looked.add(Self::visit(node, now, seed, tick, rules));
+		}
+		looked
 	}
 }

@@ -154,7 +154,11 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Tick<T> = StorageValue<_, u32, ValueQuery>;
 
-	/// The last tick whose draws were swept.
+	/// The last tick whose deadline has passed, so that its answers were counted.
+	#[pallet::storage]
+	pub type Tallied<T> = StorageValue<_, u32, ValueQuery>;
+
+	/// The last tick whose draws were swept: what was missed was booked.
 	#[pallet::storage]
 	pub type Swept<T> = StorageValue<_, u32, ValueQuery>;
 

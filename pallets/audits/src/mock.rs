@@ -203,6 +203,8 @@ pub struct Node {
 	pub family: u8,
 	pub status: NodeStatus,
 	pub liveness: LivenessState,
+	/// Block since which it is there without a break.
+	pub up_since: u32,
 	pub weight: u32,
 	/// Passes and misses, in whole audits.
 	pub outcomes: Vec<bool>,
@@ -220,6 +222,8 @@ pub struct World {
 	pub nodes: BTreeMap<NodeIndex, Node>,
 	/// What `stood` says besides the outcomes.
 	pub prior: (u64, u64),
+	/// Block from which on heartbeats are still to be judged.
+	pub unjudged: Option<u32>,
 }
 
 thread_local! {
@@ -267,6 +271,7 @@ impl World {
 						family: (index % 100) as u8 + 100,
 						status: NodeStatus::Active,
 						liveness: LivenessState::Up,
+						up_since: 0,
 						weight: 64,
 						outcomes: Vec::new(),
 						slashes: Vec::new(),
@@ -411,6 +416,12 @@ impl Liveness for World {
 			let node = world.nodes.get(&node);
 			node.map_or(LivenessState::Unknown, |node| node.liveness)
 		})
+	}
+	fn up_since(node: NodeIndex) -> u32 {
+		Self::with(|world| world.nodes.get(&node).map_or(0, |node| node.up_since))
+	}
+	fn judged_until(_: NodeIndex) -> u32 {
+		Self::with(|world| world.unjudged.unwrap_or(u32::MAX))
 	}
 	fn uptime(_: NodeIndex) -> Option<(u32, u32)> {
 		None
@@ -557,6 +568,7 @@ pub(crate) fn rules() -> Rules {
 		kept_randomness: 40,
 		outage_window: 20,
 		outage_percent: 100,
+		patience: 0,
 		return_time: 10,
 		jail_round: 20,
 		jail_patience: 6,

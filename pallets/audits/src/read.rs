@@ -48,7 +48,9 @@ impl<T: Config> Pallet<T> {
 			);
 		}
 		let tasks = Cases::<T>::get(node).map(|case| case.tasks);
-		asked.extend(tasks.into_iter().flatten().map(|task| AskedOf {
+		let tasks = tasks.into_iter().flatten();
+		let open = tasks.filter(|task| task.due.is_none_or(|due| tick <= due));
+		asked.extend(open.map(|task| AskedOf {
 			ask: Ask::Task { id: task.id },
 			node,
 			pg: task.place.0,

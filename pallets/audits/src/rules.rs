@@ -49,6 +49,9 @@ pub struct Rules {
 	pub outage_window: u32,
 	/// Nobody is punished while more than this percentage of their draws was missed.
 	pub outage_percent: u8,
+	/// Ticks between a draw's deadline and what follows from missing it: long enough for an outage to be
+	/// known as one, so that its beginning costs nobody anything.
+	pub patience: u32,
 	/// Ticks a node has, back from being away, to answer what it missed.
 	pub return_time: u32,
 	/// Misses among the last eight draws that lead to jail.
@@ -90,6 +93,7 @@ impl Default for Rules {
 			finality_lag: 20,
 			outage_window: 100,
 			outage_percent: 20,
+			patience: 50,
 			return_time: HOUR,
 			jail_misses: 3,
 			jail_round: DAY,
@@ -111,8 +115,10 @@ impl Rules {
 		Self {
 			blocks_per_day: 100,
 			kept_randomness: 600,
-			deadline: 5,
-			outage_window: 20,
+			// More than a minute, so that a machine under load, or a daemon that is restarted, is in time.
+			deadline: 10,
+			outage_window: 12,
+			patience: 6,
 			return_time: 10,
 			jail_round: 10,
 			jail_patience: 3,
@@ -145,6 +151,7 @@ impl Rules {
 			self.blocks_per_day,
 			self.deadline,
 			self.kept_randomness,
+			self.patience.max(1),
 			self.return_time,
 			self.jail_round,
 			self.jail_patience,

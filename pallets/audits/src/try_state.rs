@@ -2,7 +2,7 @@
 
 use crate::{
 	types::Why, ActiveRules, Answered, BalanceOf, Cases, Collecting, Config, DrawnAt, HoldReason,
-	NextTask, Open, Pallet, Randomness, Swept, Tallies, Tick,
+	NextTask, Open, Pallet, Randomness, Swept, Tallied, Tallies, Tick,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::fungible::InspectHold};
@@ -17,6 +17,7 @@ impl<T: Config> Pallet<T> {
 	///
 	/// # Invariants
 	///
+	/// * No tick is swept before its answers were counted.
 	/// * Each open block is found by its tick, which is after the last one swept and not ahead; only
 	///   its draws have answers.
 	/// * No more randomness is kept than the rules say, and no more tallies.
@@ -42,6 +43,10 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn try_state_draws() -> Result<(), TryRuntimeError> {
+		ensure!(
+			Swept::<T>::get() <= Tallied::<T>::get() && Tallied::<T>::get() <= Tick::<T>::get(),
+			"ticks are swept that were not counted, or have not come"
+		);
 		let mut open_blocks = 0usize;
 		for (block, open) in Open::<T>::iter() {
 			open_blocks = open_blocks.saturating_add(1);

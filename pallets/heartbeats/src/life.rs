@@ -78,7 +78,7 @@ impl<T: Config> Pallet<T> {
 				.and_then(Option::as_mut)
 				.ok_or(Error::<T>::NotSilent)?;
 			node.shown = Some(sign.window);
-			Ok::<_, Error<T>>(shown(node, &config))
+			Ok::<_, Error<T>>(shown(node, &config, sign.window))
 		})?;
 		if was_out {
 			bump::<T>();

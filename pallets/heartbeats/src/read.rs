@@ -1,6 +1,6 @@
 //! Reading: the view functions' bodies and the seam to other pallets.
 
-use crate::{Config, NodeState, OutRevision, Pages, Pallet, Settings, Windows};
+use crate::{Config, Next, NodeState, OutRevision, Pages, Pallet, Settings, Windows};
 use alloc::vec::Vec;
 use hippius_primitives::{
 	collector::WindowDraw,
@@ -75,6 +75,26 @@ impl<T: Config> Pallet<T> {
 impl<T: Config> Liveness for Pallet<T> {
 	fn liveness(node: NodeIndex) -> LivenessState {
 		Self::standing_of(node).0
+	}
+
+	fn up_since(node: NodeIndex) -> u32 {
+		let Some(state) = Self::node_state(node) else {
+			return 0;
+		};
+		// An absence that is over is kept until a whole window has been judged after it.
+		let now = Self::block();
+		let absence = state.absence.filter(|absence| absence.until <= now);
+		state.back.max(absence.map_or(0, |absence| absence.until))
+	}
+
+	fn judged_until(node: NodeIndex) -> u32 {
+		let Some(config) = Settings::<T>::get() else {
+			return 0;
+		};
+		let (page, _) = page_of(node);
+		let next = Next::<T>::get();
+		let open = next.window.saturating_add(u32::from(next.page > page));
+		config.start_of(open)
 	}
 
 	fn uptime(node: NodeIndex) -> Option<(u32, u32)> {

@@ -209,11 +209,12 @@ fn count_window(
 	if let Some(absence) = node.absence {
 		if absence.until <= start {
 			node.absence = None;
+			node.back = node.back.max(absence.until);
 			change.returned = true;
 		} else if absence.from < end {
 			// Away, as announced. Beats seen all the same bring it back, but count for nothing.
 			if count > 0 {
-				seen(node, &mut change, config);
+				seen(node, &mut change, config, end);
 			}
 			return change;
 		}
@@ -223,6 +224,9 @@ fn count_window(
 		// It lived, whatever its collectors say.
 		return change;
 	}
+	if count > 0 && node.due == 0 {
+		node.back = node.back.max(end);
+	}
 	let beats = u16::from(count.min(config.beats_per_window));
 	let due = u16::from(config.beats_per_window);
 	if let (Some(day_seen), Some(day_due)) = (day.0.checked_add(beats), day.1.checked_add(due)) {
@@ -231,7 +235,7 @@ fn count_window(
 		node.due = node.due.saturating_add(due.into());
 	}
 	if beats > 0 {
-		seen(node, &mut change, config);
+		seen(node, &mut change, config, end);
 	} else if !shown {
 		if node.missed == 0 {
 			node.since = start;
@@ -247,17 +251,26 @@ fn count_window(
 	change
 }
 
-/// The node is there.
-fn seen(node: &mut NodeState, change: &mut Change, config: &HeartbeatConfig) {
+/// The node is there, by block `by` at the latest.
+fn seen(node: &mut NodeState, change: &mut Change, config: &HeartbeatConfig, by: u32) {
 	change.back = node.missed >= config.down_windows;
 	change.flipped = node.out;
+	// One without a break goes on as it was.
+	if node.missed > 0 {
+		node.back = node.back.max(by);
+	}
 	node.missed = 0;
 	node.out = false;
 }
 
-/// The node is there, as it shows itself; whether it was down and whether it was out.
-pub(crate) fn shown(node: &mut NodeState, config: &HeartbeatConfig) -> (bool, bool) {
+/// The node is there, as it shows itself in this window; whether it was down and whether it was out.
+pub(crate) fn shown(
+	node: &mut NodeState,
+	config: &HeartbeatConfig,
+	window: Window,
+) -> (bool, bool) {
 	let mut change = Change::default();
-	seen(node, &mut change, config);
+	let end = config.start_of(window.saturating_add(1));
+	seen(node, &mut change, config, end);
 	(change.back, change.flipped)
 }

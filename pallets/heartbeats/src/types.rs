@@ -178,6 +178,8 @@ pub struct NodeState {
 	pub since: u32,
 	/// Whether others shall get its data.
 	pub out: bool,
+	/// Block by which it was there again after it had been away or silent, or was first heard.
+	pub back: u32,
 	/// The last window it gave a sign of life in.
 	pub shown: Option<Window>,
 	/// When it is away.

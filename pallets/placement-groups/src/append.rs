@@ -1,6 +1,7 @@
 //! Appending a batch.
 
 use crate::{
+	clean::FORGET_WITH_APPEND,
 	ledger::{MissingSlots, Owners, Receipts, MAX_BITMAP, SLOTS},
 	placement::slots_by,
 	CleanEpoch, Config, Error, Event, Gap, Gaps, GroupsEnd, HostBlake2, Ledgers, Pallet,
@@ -82,6 +83,7 @@ impl<T: Config> Pallet<T> {
 		Self::add_bytes(now, pg, batch.bytes)?;
 		Ledgers::<T>::insert(pg, ledger);
 		RecentRoots::<T>::insert(epoch, (pg, batch.root), ());
+		Self::forget_roots(current, FORGET_WITH_APPEND);
 		if number.is_zero() {
 			// Nobody had anything to hold before.
 			CleanEpoch::<T>::insert(pg, epoch);

@@ -297,7 +297,7 @@ mod benchmarks {
 
 		#[block]
 		{
-			Pallet::<T>::forget_roots(current);
+			Pallet::<T>::forget_roots(current, clean::FORGET);
 		}
 
 		assert_eq!(RecentRoots::<T>::iter().count(), 0);

@@ -33,6 +33,9 @@ pub(crate) const SWEEP: u32 = 8;
 pub(crate) const SWEEP_MAPPED: u32 = 2;
 /// Roots a block forgets.
 pub(crate) const FORGET: u32 = 16;
+/// Roots each append forgets, so that there are never more for long than appends of the recent epochs,
+/// however many a block has.
+pub(crate) const FORGET_WITH_APPEND: u32 = 2;
 /// Blocks for which a report stays in the pool.
 const LONGEVITY: u64 = 32;
 
@@ -280,25 +283,25 @@ impl<T: Config> Pallet<T> {
 			let _ = starts.try_push((current, now)).defensive();
 			EpochStarts::<T>::put(starts);
 		}
-		let forgotten = Self::forget_roots(current);
+		let forgotten = Self::forget_roots(current, FORGET);
 		let mapped = Self::sweep(current);
 		T::WeightInfo::tick(forgotten, mapped)
 	}
 
-	/// Forgets roots whose receipts no longer count; gives how many.
-	pub(crate) fn forget_roots(current: Epoch) -> u32 {
+	/// Forgets at most so many roots whose receipts no longer count; gives how many.
+	pub(crate) fn forget_roots(current: Epoch, most: u32) -> u32 {
 		let from = RootsFrom::<T>::get();
 		let keep = current.saturating_sub(T::RecentEpochs::get());
 		if from >= keep {
 			return 0;
 		}
 		let old: Vec<_> = RecentRoots::<T>::iter_key_prefix(from)
-			.take(FORGET as usize)
+			.take(most as usize)
 			.collect();
 		for root in &old {
 			RecentRoots::<T>::remove(from, root);
 		}
-		if old.len() < FORGET as usize {
+		if (old.len() as u32) < most {
 			RootsFrom::<T>::put(from.saturating_add(1));
 		}
 		old.len() as u32

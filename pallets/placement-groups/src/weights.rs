@@ -1,7 +1,7 @@
 //! Weights of the calls and hooks: those measured by the benchmarks, which `scripts/weights.sh` writes into
 //! `measured.rs`, put together.
 
-use crate::measured;
+use crate::{clean::FORGET_WITH_APPEND, measured};
 use core::marker::PhantomData;
 use frame_support::{
 	traits::Get,
@@ -41,7 +41,9 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 macro_rules! steps {
 	($db:expr) => {
 		fn append(receipts: u32) -> Weight {
+			// Roots forgotten with it.
 			measured::append($db, receipts)
+				.saturating_add(measured::forget($db, FORGET_WITH_APPEND))
 		}
 		fn release(stripes: u32) -> Weight {
 			measured::release($db, stripes)

@@ -4,6 +4,7 @@
 
 mod calls;
 mod events;
+mod history;
 pub mod names;
 mod read;
 mod types;

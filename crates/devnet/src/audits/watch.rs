@@ -35,11 +35,12 @@ impl Fared {
 	}
 }
 
-/// Follows the chain and remembers how all nodes fared.
+/// Follows the finalised chain and remembers how all nodes fared. Not the newest blocks: when those are
+/// replaced by others, a record goes back to what it was.
 pub(super) struct Watch {
 	pub(super) client: ChainClient,
 	blocks: BlockNumbers,
-	/// The newest block.
+	/// The newest finalised block.
 	pub(super) block: u32,
 	pub(super) fared: BTreeMap<NodeIndex, Fared>,
 	pub(super) status: BTreeMap<NodeIndex, NodeStatus>,
@@ -49,7 +50,7 @@ pub(super) struct Watch {
 impl Watch {
 	pub(super) async fn new(url: &str) -> Result<Self> {
 		let client = connect(url).await?;
-		let blocks = client.follow(At::Best).await.map_err(chain)?;
+		let blocks = client.follow(At::Finalized).await.map_err(chain)?;
 		let mut watch = Self {
 			client,
 			blocks,
@@ -62,10 +63,10 @@ impl Watch {
 		Ok(watch)
 	}
 
-	/// Waits for a block.
+	/// Waits for a finalised block.
 	pub(super) async fn next(&mut self) -> Result<ChainView> {
 		self.blocks.next().await.map_err(chain)?;
-		let view = self.client.at(At::Best).await.map_err(chain)?;
+		let view = self.client.at(At::Finalized).await.map_err(chain)?;
 		self.block = view.number();
 		let nodes = view.nodes().await.map_err(chain)?;
 		let records = try_join_all(nodes.iter().map(|node| view.audit_record(node.index)));

@@ -82,6 +82,26 @@ fn whoever_goes_away_is_asked_when_he_is_back() {
 }
 
 #[test]
+fn a_challenge_is_decided_when_heartbeats_tell_whether_the_node_was_there() {
+	for there in [true, false] {
+		ExtBuilder::default().build_and_execute(|| {
+			World::with(|world| world.unjudged = Some(1));
+			assert_ok!(challenge(1, 0, 5, 1_500));
+			// It looks as if it were up, which was true a while ago.
+			quiet_blocks(30);
+			assert_eq!(held(1), 100);
+			assert!(tasks(5).is_empty());
+			World::node_mut(5, |node| node.up_since = if there { 0 } else { 25 });
+			World::with(|world| world.unjudged = Some(20));
+			quiet_blocks(1);
+			assert_eq!((free(1), held(1)), (10_000, 0));
+			assert_eq!(World::outcomes(5), (0, usize::from(there)));
+			assert_eq!(tasks(5).len(), usize::from(!there));
+		});
+	}
+}
+
+#[test]
 fn in_an_outage_the_deposit_goes_back_and_nobody_is_punished() {
 	ExtBuilder::default()
 		.rules(|rules| rules.outage_percent = 0)

@@ -1,6 +1,6 @@
 //! The table of consequences, row by row.
 
-use crate::{mock::*, Cases, Collecting, Event};
+use crate::{mock::*, Cases, Collecting, Event, Outage};
 use frame_support::assert_noop;
 use hippius_primitives::{
 	audit::{Ask, AskedOf},
@@ -174,6 +174,54 @@ fn back_again_but_without_answers_is_a_miss_each() {
 }
 
 #[test]
+fn time_away_does_not_count_against_the_time_to_answer() {
+	ExtBuilder::default().build_and_execute(|| {
+		World::set_liveness(7, LivenessState::Down { since: 1 });
+		until(7, 200, || tasks(7).len() >= 2);
+		World::set_liveness(7, LivenessState::Up);
+		quiet_blocks(2);
+		let due = tasks(7)[0].due.unwrap();
+		// Away for most of its time, and back a block before it is over.
+		World::set_liveness(7, LivenessState::Down { since: 2 });
+		quiet_blocks(8);
+		assert!(Audits::tick() < due);
+		World::set_liveness(7, LivenessState::Up);
+		quiet_blocks(4);
+		assert_eq!(World::outcomes(7).1, 0);
+		assert!(tasks(7).iter().all(|asked| asked.due.unwrap() > due + 5));
+		// The same if heartbeats learn of it only later.
+		let again = tasks(7)[0].due.unwrap();
+		let now = System::block_number() as u32;
+		World::with(|world| world.unjudged = Some(now));
+		quiet_blocks(15);
+		assert!(Audits::tick() > again);
+		assert_eq!(World::outcomes(7).1, 0);
+		World::node_mut(7, |node| node.up_since = now + 5);
+		World::with(|world| world.unjudged = None);
+		quiet_blocks(3);
+		assert_eq!(World::outcomes(7).1, 0);
+		// There all the time, but silent.
+		World::node_mut(7, |node| node.up_since = 0);
+		quiet_blocks(12);
+		assert!(World::outcomes(7).1 >= 2);
+	});
+}
+
+#[test]
+fn what_was_held_over_lapses_with_the_slot() {
+	ExtBuilder::default().build_and_execute(|| {
+		World::set_liveness(7, LivenessState::Down { since: 1 });
+		until(7, 200, || tasks(7).len() >= 2);
+		World::with(|world| world.holders.retain(|_, node| *node != 7));
+		World::set_liveness(7, LivenessState::Up);
+		quiet_blocks(20);
+		assert!(tasks(7).is_empty());
+		assert_eq!(World::outcomes(7), (0, 0));
+		assert!(World::slashed(7).is_empty());
+	});
+}
+
+#[test]
 fn jail_goes_on_until_all_is_answered_and_ends_in_eviction() {
 	ExtBuilder::default().build_and_execute(|| {
 		until(7, 300, || is_jailed(7));
@@ -305,7 +353,10 @@ fn an_outage_stops_eviction_and_misses_of_tasks() {
 			}
 			assert_eq!(World::outcomes(7).1, before);
 			assert!(is_jailed(7));
-			// When it is over, the time in jail is, too.
+			// When it is over, there is time for one round more.
+			until(7, 60, || !Outage::<Test>::get());
+			until(7, 60, || !tasks(7).is_empty());
+			assert!(is_jailed(7));
 			until(7, 60, || World::status(7) == NodeStatus::Evicted);
 		});
 }

@@ -31,6 +31,10 @@ fn an_absence_costs_no_uptime() {
 		for window in 5..8 {
 			pass(window, &[0, 6, 6]);
 		}
+		// Over by now, so it counts as there again, but not for the time before.
+		assert_eq!(Heartbeats::liveness(0), LivenessState::Up);
+		assert_eq!(Heartbeats::up_since(0), until);
+		assert!(Heartbeats::up_since(1) < start(5) as u32);
 		assert_eq!(Heartbeats::uptime(0), Some((18, 18)));
 		assert_eq!(Heartbeats::uptime(1), Some((36, 36)));
 		// Not back in time: now it counts.

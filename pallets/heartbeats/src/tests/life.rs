@@ -44,6 +44,8 @@ fn a_node_marked_down_clears_itself() {
 			]
 		);
 		assert_eq!(Heartbeats::liveness(0), LivenessState::Up);
+		// Some time in this window: what was asked before its end it may not have heard.
+		assert_eq!(Heartbeats::up_since(0), 5 * CONFIG.window_blocks);
 		// The window in which only it says so does not count.
 		pass(4, &[0, 6, 6]);
 		assert_eq!(Heartbeats::uptime(0), Some((0, 12)));

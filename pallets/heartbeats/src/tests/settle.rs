@@ -28,6 +28,19 @@ fn a_window_is_settled_by_the_third_largest_of_nine() {
 }
 
 #[test]
+fn what_is_judged_is_told() {
+	ExtBuilder::default().build_and_execute(|| {
+		pass(1, &[6, 6, 6]);
+		assert_eq!(Heartbeats::judged_until(0), start(2) as u32);
+		reportable(2);
+		assert_eq!(Heartbeats::judged_until(0), start(2) as u32);
+		// Without a report, too: nothing more is to come of the window.
+		settled(2);
+		assert_eq!(Heartbeats::judged_until(0), start(3) as u32);
+	});
+}
+
+#[test]
 fn nodes_nobody_registered_are_not_judged() {
 	ExtBuilder::nodes([1, 200]).build_and_execute(|| {
 		for window in 1..4 {
@@ -145,6 +158,11 @@ fn a_silent_node_is_down_then_out_then_back() {
 		assert_eq!((state(0), uptime(0)), (LivenessState::Up, Some((7, 36))));
 		assert_eq!(OutRevision::<Test>::get(), 2);
 		assert_eq!(uptime(1), Some((36, 36)));
+		// It was heard in window 8; the others, without a break since they were heard first.
+		assert_eq!(Heartbeats::up_since(0), start(9) as u32);
+		assert_eq!(Heartbeats::up_since(1), start(3) as u32);
+		pass(9, &[6, 6, 6]);
+		assert_eq!(Heartbeats::up_since(0), start(9) as u32);
 	});
 }
 
