@@ -388,14 +388,19 @@ impl<AccountId> RevenueSink<AccountId> for () {
 	}
 }
 
-/// Hears of bytes that clients paid for. Implemented by `rewards`.
+/// Hears of what clients paid for bytes that they received. Implemented by `rewards`.
 pub trait EgressWeights {
-	/// A node sent `bytes` that are paid for.
-	fn sent(service: Service, node: NodeIndex, bytes: u64);
+	/// Whether a node can be paid for what it sends.
+	fn counts(node: NodeIndex) -> bool;
+	/// For what a node sent, `rao` went to revenue: by so much it weighs, whatever the bytes.
+	fn sent(service: Service, node: NodeIndex, rao: u128);
 }
 
 impl EgressWeights for () {
-	fn sent(_: Service, _: NodeIndex, _: u64) {}
+	fn counts(_: NodeIndex) -> bool {
+		false
+	}
+	fn sent(_: Service, _: NodeIndex, _: u128) {}
 }
 
 /// What nodes are paid by for what they held, era by era. Implemented by what ranks the nodes of a

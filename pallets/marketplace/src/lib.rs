@@ -70,7 +70,7 @@ pub mod pallet {
 		/// Takes charges.
 		type Revenue: RevenueSink<Self::AccountId>;
 
-		/// Hears of bytes that clients paid for.
+		/// Hears of what clients paid for bytes that nodes sent.
 		type Egress: EgressWeights;
 
 		/// Epochs, in which receipts count.

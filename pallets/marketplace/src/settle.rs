@@ -20,8 +20,9 @@ use hippius_economy::{
 	used,
 };
 use hippius_primitives::{
-	money::{Pool, Service},
-	traits::RevenueSink,
+	money::{Pool, Service, Usage},
+	traits::{EgressWeights, RevenueSink},
+	NodeIndex,
 };
 use sp_runtime::{traits::UniqueSaturatedInto, DispatchError, Saturating};
 
@@ -125,7 +126,7 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		account.locked = account.locked.saturating_sub(due);
-		Self::spend(who, account, running.plan.service.held(), due)
+		Self::spend(who, account, running.plan.service.held(), due, None)
 	}
 
 	/// Pays what is charged, as far as there are credits that nothing is prepaid with.
@@ -138,22 +139,31 @@ impl<T: Config> Pallet<T> {
 					mine.debt = mine.debt.saturating_sub(credits);
 				}
 			}
-			Self::spend(who, account, line.pool, credits)?;
+			Self::spend(who, account, line.pool, credits, None)?;
 		}
 		Ok(())
 	}
 
 	/// Takes credits, which are there, and moves what is behind them to where revenue is kept, or notes
-	/// it with the payment while that is frozen.
+	/// it with the payment while that is frozen. The `sender` of egress weighs by what went to revenue for
+	/// it at once, and only that goes to the pool of senders: what comes later, or without a sender that can
+	/// be paid, comes without a weight, and is for those who hold.
 	pub(crate) fn spend(
 		who: &T::AccountId,
 		account: &mut AccountOf<T>,
 		pool: Pool,
 		credits: u128,
+		sender: Option<NodeIndex>,
 	) -> DispatchResult {
 		if credits == 0 {
 			return Ok(());
 		}
+		let sender =
+			sender.filter(|node| pool.usage == Usage::Egress && T::Egress::counts(*node));
+		let (at_once, later) = match sender {
+			Some(_) => (pool, pool.service.held()),
+			None => (pool.service.held(), pool.service.held()),
+		};
 		let now = Self::now_ms();
 		let mut batches = core::mem::take(&mut account.batches).into_inner();
 		let all = consume(&mut batches, credits);
@@ -172,11 +182,14 @@ impl<T: Config> Pallet<T> {
 			.values()
 			.fold(0u128, |sum, rao| sum.saturating_add(*rao));
 		for (payment, rao) in pending {
-			Self::note_pending(payment, pool, rao)?;
+			Self::note_pending(payment, later, rao)?;
 		}
 		if revenue > 0 {
-			T::Revenue::charge(&Self::escrow(), pool, revenue)
+			T::Revenue::charge(&Self::escrow(), at_once, revenue)
 				.map_err(|_| Error::<T>::RevenueNotTaken)?;
+			if let Some(node) = sender {
+				T::Egress::sent(pool.service, node, revenue);
+			}
 		}
 		Self::deposit_event(Event::Charged {
 			who: who.clone(),

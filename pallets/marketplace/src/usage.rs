@@ -12,7 +12,7 @@ use frame_support::{
 use hippius_economy::index::{in_force, index_at, once};
 use hippius_primitives::{
 	money::{EgressReceipt, Service},
-	traits::{ClusterMaps, EgressWeights, StorageOwners, UsageMeter, UsageRefused},
+	traits::{ClusterMaps, StorageOwners, UsageMeter, UsageRefused},
 };
 use sp_io::hashing::blake2_256;
 use sp_runtime::{traits::Verify, AccountId32, DispatchError};
@@ -160,9 +160,8 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::NotEnoughCredits
 		);
 		EgressSeen::<T>::insert(receipt.epoch, key, receipt.bytes);
-		Self::spend(&client, &mut account, pool, credits)?;
+		Self::spend(&client, &mut account, pool, credits, Some(receipt.node))?;
 		Self::store(&client, account);
-		T::Egress::sent(receipt.service, receipt.node, bytes);
 		Self::deposit_event(Event::EgressCharged {
 			client,
 			gateway: gateway.clone(),

@@ -183,12 +183,16 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Ends an era: what nobody got is carried over.
+	/// Ends an era: what nobody got is carried over. What was sent weighs by what was paid for it, so money
+	/// without its weight must not stay in that pool: little of one's own would earn much of it. It goes to
+	/// those who hold.
 	fn close(pool: Pool, era: u32, frozen: &EraPool) {
 		let carried = carry(frozen.amount, frozen.paid);
 		EraPools::<T>::remove(pool, era);
 		OpenEras::<T>::mutate(|open| open.retain(|other| *other != (pool, era)));
-		Pots::<T>::mutate(pool, |pot| *pot = pot.saturating_add(carried));
+		Pots::<T>::mutate(pool.service.held(), |pot| {
+			*pot = pot.saturating_add(carried)
+		});
 		Self::deposit_event(Event::EraPaid {
 			pool,
 			era,

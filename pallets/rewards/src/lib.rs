@@ -126,7 +126,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type OpenEgress<T> = StorageMap<_, Twox64Concat, Service, u32, ValueQuery>;
 
-	/// Bytes sent and paid for, by service and number, by node. Removed when the node's page is paid.
+	/// Rao that went to revenue for what was sent, by service and number, by node. Removed when the node's
+	/// page is paid.
 	#[pallet::storage]
 	pub type EgressSent<T> = StorageDoubleMap<
 		_,

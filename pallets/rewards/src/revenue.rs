@@ -86,16 +86,19 @@ impl<T: Config> RevenueSink<T::AccountId> for Pallet<T> {
 }
 
 impl<T: Config> EgressWeights for Pallet<T> {
-	fn sent(service: Service, node: NodeIndex, bytes: u64) {
-		if T::Registry::node(node).is_none() {
-			// Nobody could be paid for it.
+	fn counts(node: NodeIndex) -> bool {
+		T::Registry::node(node).is_some()
+	}
+
+	fn sent(service: Service, node: NodeIndex, rao: u128) {
+		if rao == 0 || !Self::counts(node) {
+			// Nothing came in for it, or nobody could be paid for it.
 			return;
 		}
 		let period = OpenEgress::<T>::get(service);
-		let bytes = u128::from(bytes);
 		EgressSent::<T>::mutate((service, period), node, |sum| {
-			*sum = sum.saturating_add(bytes)
+			*sum = sum.saturating_add(rao)
 		});
-		EgressTotal::<T>::mutate(service, |sum| *sum = sum.saturating_add(bytes));
+		EgressTotal::<T>::mutate(service, |sum| *sum = sum.saturating_add(rao));
 	}
 }

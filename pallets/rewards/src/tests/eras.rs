@@ -212,7 +212,7 @@ fn a_block_with_room_pays_by_itself() {
 }
 
 #[test]
-fn egress_is_paid_apart_by_what_was_sent() {
+fn egress_is_paid_apart_by_what_was_paid_for_it() {
 	run(|| {
 		World::nodes(4);
 		World::era(Service::Arion, 0, [(0, 1)]);
@@ -220,8 +220,8 @@ fn egress_is_paid_apart_by_what_was_sent() {
 		charge(egress, 1_000);
 		Rewards::sent(Service::Arion, 1, 3);
 		Rewards::sent(Service::Arion, 2, 1);
-		// There is no such node, so its bytes take nothing from others.
-		Rewards::sent(Service::Arion, 99, u64::MAX);
+		// There is no such node, so it takes nothing from others.
+		Rewards::sent(Service::Arion, 99, u128::MAX);
 		freeze();
 		// Of the next era.
 		Rewards::sent(Service::Arion, 3, 100);
@@ -233,6 +233,30 @@ fn egress_is_paid_apart_by_what_was_sent() {
 		freeze();
 		pay_all(egress, 1);
 		assert_eq!(accrued(3), 60);
+	});
+}
+
+/// A share of egress that nobody can have any more is no prize for who sends a little in the next era: those
+/// who hold get it.
+#[test]
+fn what_is_left_of_egress_goes_to_those_who_hold() {
+	run(|| {
+		World::nodes(3);
+		World::era(Service::Arion, 0, [(0, 1)]);
+		let egress = Service::Arion.egress();
+		charge(egress, 1_000);
+		Rewards::sent(Service::Arion, 1, 600);
+		Rewards::sent(Service::Arion, 2, 400);
+		// Nothing came in for this.
+		Rewards::sent(Service::Arion, 0, 0);
+		freeze();
+		World::change(|facts| facts.nodes.remove(&2));
+		pay_all(egress, 0);
+		assert_eq!([0, 1].map(accrued), [0, 360]);
+		assert_eq!(
+			(Pots::<Test>::get(egress), Pots::<Test>::get(ARION)),
+			(0, 240)
+		);
 	});
 }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
 	Charge(usize, u128),
-	Sent(u32, u64),
+	Sent(u32, u128),
 	/// Nodes there are, of equal weight or none.
 	Era(usize, u32, u128),
 	Page(u32),
@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
 	let node = || prop::sample::select(vec![0u32, 1, 2, 127, 128]);
 	prop_oneof![
 		4 => (0usize..8, amount()).prop_map(|(pool, rao)| Step::Charge(pool, rao)),
-		1 => (node(), any::<u64>()).prop_map(|(node, bytes)| Step::Sent(node, bytes)),
+		1 => (node(), amount()).prop_map(|(node, rao)| Step::Sent(node, rao)),
 		2 => (
 			0usize..4,
 			prop::sample::select(vec![0u32, 1, 129]),
@@ -69,7 +69,7 @@ fn take(step: Step) {
 		Step::Charge(pool, rao) => {
 			let _ = <Rewards as RevenueSink<AccountId>>::charge(&payer(), Pool::ALL[pool], rao);
 		}
-		Step::Sent(node, bytes) => Rewards::sent(Service::Arion, node, bytes),
+		Step::Sent(node, rao) => Rewards::sent(Service::Arion, node, rao),
 		Step::Era(service, nodes, weight) => {
 			let service = Service::ALL[service];
 			let next = Frozen::<Test>::get(service).map_or(0, |era| era + 1);
