@@ -12,8 +12,8 @@ use frame_support::{
 	BoundedVec,
 };
 use hippius_primitives::{
-	heartbeat::PAGE_NODES, money::Service, registration::NodeStatus, NodeAddress, NodeIndex,
-	NodeKey, Pg,
+	heartbeat::PAGE_NODES, money::Service, registration::NodeStatus, Epoch, NodeAddress,
+	NodeIndex, NodeKey, Pg,
 };
 use pallet_heartbeats::{NodeState, PageState};
 use pallet_ranking::{EraEntry, EraTotals};
@@ -236,10 +236,36 @@ impl pallet_marketplace::BenchmarkHelper<AccountId> for Network {
 		Self::node(0, key, key, Self::family(0), true);
 		0
 	}
+
+	fn epoch(epoch: Epoch) {
+		pallet_cluster_map::CurrentEpoch::<Runtime>::put(epoch);
+	}
+}
+
+impl Network {
+	/// What nodes served of what is ordered in an era: all have changed since, so that each has a record
+	/// of that era besides.
+	fn served(service: Service, era: u32, nodes: u32) {
+		let blocks = configs::economy::OrderEra::get();
+		let end = (era + 1) * blocks;
+		System::set_block_number(end + 1);
+		let all = (u128::from(nodes) << 40, None);
+		let each = (0..nodes).map(|node| (1 << 40, Some(node)));
+		for (units, who) in each.chain([all]) {
+			let serving = pallet_orders::Served {
+				units,
+				block: end,
+				sum: 0,
+			};
+			pallet_orders::Serving::<Runtime>::insert(service, who, serving);
+			let key = (service, era);
+			pallet_orders::EraServed::<Runtime>::insert(key, who, units * u128::from(blocks));
+		}
+	}
 }
 
 impl pallet_rewards::BenchmarkHelper<AccountId> for Network {
-	fn settle(_: Service, era: u32, nodes: u32) {
+	fn settle(service: Service, era: u32, nodes: u32) {
 		let key = Self::old_key();
 		for index in 0..nodes {
 			Self::node(index, key, key, Self::family(index), false);
@@ -248,6 +274,9 @@ impl pallet_rewards::BenchmarkHelper<AccountId> for Network {
 					info.stake = 0;
 				}
 			});
+		}
+		if service != Service::Arion {
+			return Self::served(service, era, nodes);
 		}
 		for page in 0..nodes.div_ceil(PAGE_NODES) {
 			let first = page * PAGE_NODES;

@@ -254,6 +254,9 @@ impl crate::BenchmarkHelper<AccountId> for World {
 		Self::change(|facts| facts.nodes = 1);
 		0
 	}
+	fn epoch(epoch: Epoch) {
+		Self::change(|facts| facts.epoch = epoch);
+	}
 }
 
 #[cfg(feature = "runtime-benchmarks")]

@@ -29,17 +29,35 @@ const ERA: u32 = 3;
 const RAO: u128 = 1_000_000_000_000;
 const HELD: Pool = Service::Arion.held();
 
-/// Revenue in both pools, and an era of two pages in which all earned.
+/// Revenue in both pools of storage, and an era of two pages in which all earned.
 fn earned<T: Config>() {
-	T::BenchmarkHelper::settle(Service::Arion, ERA, 2 * PAGE);
+	earned_of::<T>(Service::Arion);
+}
+
+/// The same, of a service.
+fn earned_of<T: Config>(service: Service) {
+	T::BenchmarkHelper::settle(service, ERA, 2 * PAGE);
 	let payer: T::AccountId = account("payer", 0, 0);
 	T::Currency::set_balance(&payer, 10 * RAO);
-	for pool in [HELD, Service::Arion.egress()] {
+	for pool in [service.held(), service.egress()] {
 		assert!(Pallet::<T>::do_charge(&payer, pool, RAO).is_ok());
 	}
 	for node in 0..2 * PAGE {
-		Pallet::<T>::sent(Service::Arion, node, 1_000);
+		Pallet::<T>::sent(service, node, 1_000);
 	}
+}
+
+/// The last page of an era of a pool, which ends the era.
+fn last_page<T: Config>(pool: Pool) {
+	earned_of::<T>(pool.service);
+	assert!(Pallet::<T>::do_freeze(pool.service).is_ok());
+	assert!(Pallet::<T>::do_payout_page(pool, ERA, 1).is_ok());
+}
+
+/// The era is over, and nodes of the page were paid.
+fn paid<T: Config>(pool: Pool) {
+	assert!(EraPools::<T>::get(pool, ERA).is_none());
+	assert!((0..PAGE).all(Earned::<T>::contains_key));
 }
 
 fn validated<T: Config>() -> T::AccountId {
@@ -64,14 +82,36 @@ mod benchmarks {
 
 	#[benchmark]
 	fn payout_page() {
-		earned::<T>();
-		assert!(Pallet::<T>::do_freeze(Service::Arion).is_ok());
-		assert!(Pallet::<T>::do_payout_page(HELD, ERA, 1).is_ok());
+		last_page::<T>(HELD);
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(whitelisted_caller()), HELD, ERA, 0);
 
-		assert!(EraPools::<T>::get(HELD, ERA).is_none());
+		paid::<T>(HELD);
+	}
+
+	/// By what each sent, which is used up.
+	#[benchmark]
+	fn payout_egress_page() {
+		let pool = Service::Arion.egress();
+		last_page::<T>(pool);
+
+		#[extrinsic_call]
+		payout_page(RawOrigin::Signed(whitelisted_caller()), pool, ERA, 0);
+
+		paid::<T>(pool);
+	}
+
+	/// By what each served of what is ordered, which has a record per node.
+	#[benchmark]
+	fn payout_ordered_page() {
+		let pool = Service::S3.held();
+		last_page::<T>(pool);
+
+		#[extrinsic_call]
+		payout_page(RawOrigin::Signed(whitelisted_caller()), pool, ERA, 0);
+
+		paid::<T>(pool);
 	}
 
 	#[benchmark]

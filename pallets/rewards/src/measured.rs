@@ -24,6 +24,16 @@ pub(crate) fn payout_page(db: RuntimeDbWeight) -> Weight {
 	part(db, 2_705_672_000, 44_953, 263, 131)
 }
 
+/// `payout_egress_page`: not measured yet, as `payout_page` with an item more of each node, which is removed.
+pub(crate) fn payout_egress_page(db: RuntimeDbWeight) -> Weight {
+	part(db, 4_000_000_000, 60_000, 391, 259)
+}
+
+/// `payout_ordered_page`: not measured yet, as `payout_page` with two items more of each node.
+pub(crate) fn payout_ordered_page(db: RuntimeDbWeight) -> Weight {
+	part(db, 4_000_000_000, 80_000, 519, 131)
+}
+
 /// `close_era`.
 pub(crate) fn close_era(db: RuntimeDbWeight) -> Weight {
 	part(db, 77_224_000, 666, 4, 3)

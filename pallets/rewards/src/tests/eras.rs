@@ -392,3 +392,15 @@ fn every_call_fits_a_block_with_room() {
 	assert!(<() as WeightInfo>::close_staker_era().ref_time() < 2 * percent);
 	assert!(<() as WeightInfo>::freeze().ref_time() < percent);
 }
+
+/// Whatever a page is paid by: of each node its record, what stands behind it, what it earned; what it sent
+/// is read and removed, of what it served two items are read.
+#[test]
+fn a_page_is_declared_with_the_dearest_kind_of_weights() {
+	let db = frame_support::weights::constants::ParityDbWeight::get();
+	let nodes = u64::from(crate::PAGE);
+	let page = <() as WeightInfo>::payout_page();
+	let egress = db.reads_writes(3 * nodes, 2 * nodes);
+	let ordered = db.reads_writes(4 * nodes, nodes);
+	assert!(page.ref_time() >= egress.ref_time() && page.ref_time() >= ordered.ref_time());
+}
