@@ -61,16 +61,16 @@ impl Point {
 	}
 }
 
-/// The point in force at `block`: the last of `points`, which ascend, that is not after it, else the
-/// first.
+/// The point in force at `block`: the last of `points`, which ascend, that is not after it. Before the
+/// first, what is told of is not in force yet: the price is 0, at that point's index.
 pub fn in_force(points: &[Point], block: u32) -> Point {
-	points
-		.iter()
-		.rev()
-		.find(|point| point.block <= block)
-		.or_else(|| points.first())
-		.copied()
-		.unwrap_or_default()
+	let known = points.iter().rev().find(|point| point.block <= block);
+	let before = Point {
+		block,
+		index: points.first().map_or(0, |first| first.index),
+		price: 0,
+	};
+	known.copied().unwrap_or(before)
 }
 
 /// The index at `block`. Before the first point it is that point's.

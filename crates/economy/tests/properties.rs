@@ -290,7 +290,10 @@ proptest! {
 		let (low, high) = (at[0].min(at[1]), at[0].max(at[1]));
 		prop_assert!(index_at(&points, low) <= index_at(&points, high));
 		let point = in_force(&points, high);
-		prop_assert!(point.block <= high || point.block == 10);
+		prop_assert!(point.block <= high);
+		prop_assert_eq!(point.price == 0, high < 10 || points.iter().any(|p| p.block == point.block && p.price == 0));
+		// What is told of is not in force before its block.
+		prop_assert_eq!((in_force(&points, 9).price, in_force(&points, 10).price), (0, 5));
 		prop_assert_eq!(index_at(&points, 3), 0);
 		prop_assert_eq!(index_at(&[], 3), 0);
 	}

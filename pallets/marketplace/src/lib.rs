@@ -541,10 +541,11 @@ pub mod pallet {
 		/// A price is above 2^32 credits.
 		#[codec(index = 36)]
 		PriceTooHigh,
-		/// A price must be noticed earlier.
+		/// A price must be noticed earlier; the first one must not be of the past.
 		#[codec(index = 37)]
 		NoticeTooShort,
-		/// A plan's period has at least one block.
+		/// A plan's period is so short that who is settled once in the time of grace could not be caught up:
+		/// four periods last at least as long.
 		#[codec(index = 38)]
 		PlanUnsound,
 		/// No such plan is offered.

@@ -2,7 +2,7 @@
 
 use crate::{
 	settle::AccountOf,
-	types::{Plan, Subscription},
+	types::{Plan, Subscription, MAX_PERIODS},
 	Config, Error, Event, Pallet, Plans, Prices,
 };
 use frame_support::{ensure, pallet_prelude::DispatchResult};
@@ -17,7 +17,11 @@ impl<T: Config> Pallet<T> {
 		let mut points = Prices::<T>::get(pool);
 		points.retain(|point| point.block <= now);
 		let index = match points.last() {
-			None => 0,
+			None => {
+				// Nothing was told of, so no notice is missed; but what was free stays free.
+				ensure!(from >= now, Error::<T>::NoticeTooShort);
+				0
+			}
 			Some(last) => {
 				let earliest = now.saturating_add(Self::config().notice_blocks);
 				ensure!(
@@ -45,7 +49,12 @@ impl<T: Config> Pallet<T> {
 	/// Offers a plan, or no longer does. Subscriptions go on as they were.
 	pub(crate) fn do_set_plan(id: u32, plan: Option<Plan>) -> DispatchResult {
 		if let Some(plan) = &plan {
-			ensure!(plan.period > 0, Error::<T>::PlanUnsound);
+			// Who is settled once in the time of grace is caught up then.
+			let caught_up = u64::from(plan.period).saturating_mul(MAX_PERIODS.into());
+			ensure!(
+				plan.period > 0 && caught_up >= Self::config().grace_blocks.into(),
+				Error::<T>::PlanUnsound
+			);
 		}
 		Plans::<T>::set(id, plan);
 		Self::deposit_event(Event::PlanSet { id, plan });

@@ -57,8 +57,11 @@ impl<T: Config> Pallet<T> {
 		Ok(account)
 	}
 
-	/// Writes the account, which is as it shall be but for its status.
+	/// Writes the account, which is as it shall be but for its status. What gateways may no longer do is
+	/// forgotten; and with an account of nothing, all that they may.
 	pub(crate) fn store(who: &T::AccountId, mut account: AccountOf<T>) {
+		let now = Self::block();
+		account.gateways.retain(|(_, grant)| grant.until >= now);
 		Self::judge(who, &mut account);
 		// What vouchers brought today is remembered until tomorrow, else a cap could be met twice.
 		let forgettable = account.is_empty() && account.minted.0 != Self::today();
@@ -107,6 +110,20 @@ impl<T: Config> Pallet<T> {
 		};
 		let index = index_at(&Prices::<T>::get(line.pool), to);
 		line.debt = line.debt.saturating_add(line.meter.advance(index, free));
+	}
+
+	/// Charges a service's units up to now, also where more periods of a plan are over than are settled at
+	/// one time: what was held until now is charged as such, with what the plan includes, before it changes.
+	/// The periods themselves are charged when it is settled again.
+	pub(crate) fn close_gap(
+		who: &T::AccountId,
+		account: &mut AccountOf<T>,
+		service: Service,
+	) -> DispatchResult {
+		let plan = account.subscription(service).map(|running| running.plan);
+		let free = plan.map_or(0, |plan| plan.included);
+		Self::advance(account, service, Self::block(), free);
+		Self::collect(who, account)
 	}
 
 	/// Charges what is used up of a prepaid period.
@@ -158,8 +175,7 @@ impl<T: Config> Pallet<T> {
 		if credits == 0 {
 			return Ok(());
 		}
-		let sender =
-			sender.filter(|node| pool.usage == Usage::Egress && T::Egress::counts(*node));
+		let sender = sender.filter(|node| pool.usage == Usage::Egress && T::Egress::counts(*node));
 		let (at_once, later) = match sender {
 			Some(_) => (pool, pool.service.held()),
 			None => (pool.service.held(), pool.service.held()),

@@ -313,7 +313,8 @@ impl<AccountId> Account<AccountId> {
 			.find(|subscription| subscription.plan.service == service)
 	}
 
-	/// Whether there is nothing to remember.
+	/// Whether there is nothing to remember. What gateways may do with nothing is no reason to: it could
+	/// be for ever.
 	pub fn is_empty(&self) -> bool {
 		self.batches.is_empty()
 			&& self.owes == 0
@@ -321,7 +322,6 @@ impl<AccountId> Account<AccountId> {
 			&& self.all_units() == 0
 			&& self.subscriptions.is_empty()
 			&& self.frozen.is_empty()
-			&& self.gateways.is_empty()
 	}
 }
 

@@ -83,6 +83,7 @@ impl<T: Config> Pallet<T> {
 				.checked_sub(units)
 				.ok_or(Error::<T>::NotAuthorised)?;
 		}
+		Self::close_gap(owner, &mut account, service)?;
 		let index = index_at(&Prices::<T>::get(service.held()), Self::block());
 		let line = Self::line(&mut account, service.held())?;
 		if line.meter.units == 0 {
@@ -101,6 +102,7 @@ impl<T: Config> Pallet<T> {
 
 	fn do_remove(service: Service, owner: &T::AccountId, units: u64) -> DispatchResult {
 		let mut account = Self::settled(owner)?;
+		Self::close_gap(owner, &mut account, service)?;
 		let line = Self::line(&mut account, service.held())?;
 		line.meter.units = line.meter.units.saturating_sub(units);
 		Self::store(owner, account);

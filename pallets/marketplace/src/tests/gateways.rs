@@ -68,7 +68,8 @@ fn post(receipts: &[EgressReceipt]) -> sp_runtime::DispatchResult {
 }
 
 fn left() -> u128 {
-	Market::standing(client()).unwrap().credits
+	// An account of nothing is forgotten.
+	Market::standing(client()).map_or(0, |standing| standing.credits)
 }
 
 /// Upstream never billed bandwidth.
@@ -285,10 +286,7 @@ fn bytes_of_a_node_that_does_not_exist_are_paid_to_those_who_hold() {
 		assert_ok!(post(&[nowhere]));
 		let pot = pallet_rewards::Pots::<Test>::get;
 		assert_eq!((pot(EGRESS), pot(HELD)), (0, 120_000));
-		assert_eq!(
-			pallet_rewards::EgressTotal::<Test>::get(Service::Arion),
-			0
-		);
+		assert_eq!(pallet_rewards::EgressTotal::<Test>::get(Service::Arion), 0);
 	});
 }
 
@@ -383,6 +381,48 @@ fn authorisations_are_few_and_end() {
 			Market::authorize_gateway(signed(1), account(120), grant(10)),
 			Error::<Test>::TooManyGateways
 		);
+	});
+}
+
+/// An account of nothing goes, whatever it authorised; and what is over goes from those that stay.
+#[test]
+fn grants_keep_no_account_of_nothing() {
+	run(|| {
+		let grant = |until| Grant {
+			units: 1,
+			credits: 1,
+			until,
+		};
+		for (user, until) in [(1, now() + 10), (2, u32::MAX)] {
+			assert_ok!(deposit(user, ALPHA));
+			assert_ok!(Market::authorize_gateway(
+				signed(user),
+				account(99),
+				grant(until)
+			));
+			let batch = account_of(user).batches[0].id;
+			assert_ok!(Market::refund(signed(user), batch));
+			assert!(crate::Accounts::<Test>::get(account(user)).is_none());
+		}
+		assert_ok!(deposit(3, ALPHA));
+		for (gateway, until) in [(1, now() + 10), (2, now() + 11)] {
+			assert_ok!(Market::authorize_gateway(
+				signed(3),
+				account(gateway),
+				grant(until)
+			));
+		}
+		pass(10);
+		settle(3);
+		assert_eq!(account_of(3).gateways.len(), 2, "the last block counts");
+		pass(1);
+		settle(3);
+		let left: Vec<_> = account_of(3)
+			.gateways
+			.iter()
+			.map(|(who, _)| who.clone())
+			.collect();
+		assert_eq!(left, [account(2)]);
 	});
 }
 

@@ -2,9 +2,11 @@
 
 use crate::{mock::*, Error, Event, Plan, Status};
 use frame_support::{assert_noop, assert_ok};
-use hippius_primitives::money::Service;
+use hippius_primitives::{money::Service, traits::UsageMeter};
 
 const MONTH: u32 = 30 * DAY;
+/// Four of them are a week.
+const SHORTEST: u32 = 7 * DAY / 4;
 
 fn plan(price: u128, included: u64) -> Plan {
 	Plan {
@@ -138,19 +140,79 @@ fn many_periods_behind_are_caught_up_without_a_gap() {
 		offer(
 			1,
 			Plan {
-				period: 10,
+				period: SHORTEST,
 				..plan(100, GB)
 			},
 		);
-		assert_ok!(deposit(1, ALPHA));
+		assert_ok!(deposit(1, 10 * ALPHA));
 		assert_ok!(Market::subscribe(signed(1), 1, true));
 		assert_ok!(store(1, 2 * GB));
-		pass(600);
+		pass(60 * SHORTEST);
 		for _ in 0..20 {
 			settle(1);
 		}
-		// 60 periods, and 8 for the gigabyte that is not included.
-		assert_eq!(10 * DOLLAR - credits(1), 60 * 100 + 8);
+		// 60 periods of 42 hours, and 8 an hour for the gigabyte that is not included.
+		assert_eq!(100 * DOLLAR - credits(1), 60 * (100 + 8 * 42));
+	});
+}
+
+/// The units of before are charged until they change, and those of after from then on, however far behind
+/// the periods are.
+#[test]
+fn what_changes_while_periods_are_behind_is_charged_for_its_time() {
+	run(|| {
+		let short = Plan {
+			period: SHORTEST,
+			..plan(100, GB)
+		};
+		offer(1, short);
+		for user in [1, 2] {
+			assert_ok!(deposit(user, 100 * ALPHA));
+			assert_ok!(Market::subscribe(signed(user), 1, true));
+			assert_ok!(store(user, 2 * GB));
+		}
+		pass(60 * SHORTEST);
+		<Market as UsageMeter>::remove(Service::Arion, &[1; 32], 2 * GB);
+		assert_ok!(store(2, 1_000 * GB));
+		for user in [1, 2].repeat(20) {
+			settle(user);
+		}
+		for user in [1, 2] {
+			assert_eq!(1_000 * DOLLAR - credits(user), 60 * (100 + 8 * 42));
+		}
+		pass(600);
+		settle(1);
+		settle(2);
+		let hour = 100 * 1 / 42;
+		assert_eq!(1_000 * DOLLAR - credits(1), 60 * (100 + 8 * 42) + hour);
+		assert_eq!(
+			1_000 * DOLLAR - credits(2),
+			60 * (100 + 8 * 42) + hour + 8 * 1_001
+		);
+	});
+}
+
+#[test]
+fn a_plan_of_periods_that_cannot_be_followed_is_not_offered() {
+	run(|| {
+		let root = RuntimeOrigin::root;
+		for period in [0, 1, SHORTEST - 1] {
+			let short = Plan {
+				period,
+				..plan(1, 1)
+			};
+			assert_noop!(
+				Market::set_plan(root(), 1, Some(short)),
+				Error::<Test>::PlanUnsound
+			);
+		}
+		offer(
+			1,
+			Plan {
+				period: SHORTEST,
+				..plan(1, 1)
+			},
+		);
 	});
 }
 

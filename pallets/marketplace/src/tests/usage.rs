@@ -225,6 +225,38 @@ fn a_price_holds_from_its_block_on_and_is_told_a_week_before() {
 	});
 }
 
+/// What was free until a price was told stays so, and a price that is told of is not in force yet.
+#[test]
+fn a_first_price_is_not_of_the_past_nor_in_force_before_its_block() {
+	run(|| {
+		let (root, ipfs) = (RuntimeOrigin::root, Service::Ipfs.held());
+		let add = |bytes| <Market as UsageMeter>::add(Service::Ipfs, &[1; 32], &[1; 32], bytes);
+		assert_ok!(deposit(1, ALPHA));
+		assert_ok!(add(1_000 * GB));
+		pass(WEEK);
+		for from in [0, now() - 1] {
+			assert_noop!(
+				Market::set_price(root(), ipfs, whole(1_000), from),
+				Error::<Test>::NoticeTooShort
+			);
+		}
+		assert_ok!(Market::set_price(root(), ipfs, whole(8), now() + WEEK));
+		// Nothing costs anything yet, so nobody is short of a floor.
+		assert_eq!(Market::price(ipfs), 0);
+		assert_ok!(add(1_000_000 * GB));
+		<Market as UsageMeter>::remove(Service::Ipfs, &[1; 32], 1_000_000 * GB);
+		let standing = Market::standing(account(1)).unwrap();
+		assert_eq!((standing.floor, standing.runway), (0, None));
+		pass(WEEK);
+		settle(1);
+		assert_eq!(credits(1), 10 * DOLLAR);
+		assert_eq!(Market::price(ipfs), whole(8));
+		pass(600);
+		settle(1);
+		assert_eq!(credits(1), 10 * DOLLAR - 8_000);
+	});
+}
+
 #[test]
 fn more_price_changes_than_are_remembered_lose_nothing() {
 	run(|| {
@@ -344,4 +376,14 @@ fn every_call_fits_a_block_with_room() {
 	assert!(<() as WeightInfo>::settle().ref_time() < 2 * percent);
 	assert!(<() as WeightInfo>::chargeback().ref_time() < 2 * percent);
 	assert!(<() as WeightInfo>::post_egress(crate::MAX_RECEIPTS).ref_time() < 60 * percent);
+}
+
+/// Each receipt may be of another client with as much as there can be to settle.
+#[test]
+fn receipts_cost_what_settling_as_many_clients_does() {
+	use crate::WeightInfo;
+	for receipts in [1, 2, crate::MAX_RECEIPTS] {
+		let all = <() as WeightInfo>::settle().saturating_mul(receipts.into());
+		assert!(<() as WeightInfo>::post_egress(receipts).all_gte(all));
+	}
 }

@@ -211,7 +211,7 @@ proptest! {
 			for user in 1..4 {
 				Balances::transfer_allow_death(signed(user), id(user), RICH / 2).unwrap();
 			}
-			for (plan, period) in [(0, 100), (1, 30 * DAY)] {
+			for (plan, period) in [(0, 7 * DAY / 4), (1, 30 * DAY)] {
 				let offered = Plan {
 					service: Service::Arion,
 					price: 7 * DOLLAR + 1,
