@@ -17,7 +17,11 @@ use hippius_primitives::{
 };
 use sp_core::H256;
 use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{
+	cell::RefCell,
+	collections::{BTreeMap, BTreeSet},
+	time::Duration,
+};
 
 pub(crate) type AccountId = AccountId32;
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -70,6 +74,9 @@ impl pallet_balances::Config for Test {
 	type AccountStore = System;
 	type Balance = u128;
 	type ExistentialDeposit = ExistentialDeposit;
+	// As in the runtime: nothing is burned.
+	type DustRemoval =
+		frame_support::traits::tokens::imbalance::ResolveTo<TreasuryAccount, Balances>;
 }
 
 impl pallet_rewards::Config for Test {
@@ -117,6 +124,8 @@ pub(crate) struct Facts {
 	pub(crate) epoch: Epoch,
 	pub(crate) nodes: u32,
 	pub(crate) eras: BTreeMap<u32, u128>,
+	/// Nodes that left.
+	pub(crate) gone: BTreeSet<NodeIndex>,
 	/// Whether era 7 of staking is over.
 	pub(crate) validated: bool,
 }
@@ -153,7 +162,8 @@ impl ClusterMaps for World {
 
 impl NodeRegistry for World {
 	fn node(index: NodeIndex) -> Option<NodeRecord> {
-		(index < Self::end()).then(|| NodeRecord {
+		let gone = Self::change(|facts| facts.gone.contains(&index));
+		(index < Self::end() && !gone).then(|| NodeRecord {
 			index,
 			key: NodeKey([1; 32]),
 			next_key: None,
@@ -193,8 +203,8 @@ impl NodePenalties for World {
 	fn evict(_: NodeIndex) -> bool {
 		false
 	}
-	fn standing(_: NodeIndex) -> Option<Standing> {
-		Some(Standing {
+	fn standing(node: NodeIndex) -> Option<Standing> {
+		Self::node(node).map(|_| Standing {
 			status: NodeStatus::Active,
 			held: 0,
 			required: 1_000_000,

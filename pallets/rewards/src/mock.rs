@@ -63,6 +63,9 @@ impl pallet_balances::Config for Test {
 	type AccountStore = System;
 	type Balance = u128;
 	type ExistentialDeposit = ExistentialDeposit;
+	// As in the runtime: nothing is burned.
+	type DustRemoval =
+		frame_support::traits::tokens::imbalance::ResolveTo<TreasuryAccount, Balances>;
 }
 
 impl crate::Config for Test {
@@ -288,7 +291,8 @@ pub(crate) fn signed(seed: u8) -> RuntimeOrigin {
 	RuntimeOrigin::signed(account(seed))
 }
 
-pub(crate) const RICH: u128 = 1 << 120;
+/// Three quarters of what can be counted.
+pub(crate) const RICH: u128 = 3 << 126;
 
 pub(crate) fn new_ext() -> sp_io::TestExternalities {
 	let mut storage = frame_system::GenesisConfig::<Test>::default()
