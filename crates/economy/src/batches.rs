@@ -143,28 +143,43 @@ pub fn consume(batches: &mut Vec<Batch>, amount: u128) -> Vec<Used> {
 }
 
 /// Adds a batch as the newest. Merges it with one of the same origin (never fiat: each payment can be
-/// charged back alone) and exactly the same alpha per credit, where there is one.
+/// charged back alone) and exactly the same alpha per credit, where there is one. Where there is no room
+/// alpha is merged with the newest alpha, whatever its ratio: both keep their sums, and nobody is kept from
+/// paying for what it stores.
 pub fn insert(batches: &mut Vec<Batch>, new: Batch) -> Result<(), TooManyBatches> {
 	let same = batches.iter_mut().find(|old| {
 		old.funding == new.funding
 			&& !matches!(new.funding, Funding::Fiat { .. })
 			&& same_ratio(old, &new)
 	});
-	if let Some(old) = same {
-		if let (Some(credits), Some(alpha)) = (
-			old.credits.checked_add(new.credits),
-			old.alpha.checked_add(new.alpha),
-		) {
-			old.credits = credits;
-			old.alpha = alpha;
-			return Ok(());
-		}
+	if same.is_some_and(|old| merge(old, &new)) {
+		return Ok(());
 	}
-	if batches.len() >= MAX_BATCHES as usize {
-		return Err(TooManyBatches);
+	if batches.len() < MAX_BATCHES as usize {
+		batches.push(new);
+		return Ok(());
 	}
-	batches.push(new);
-	Ok(())
+	let newest = batches
+		.iter_mut()
+		.rev()
+		.find(|old| (old.funding, new.funding) == (Funding::Alpha, Funding::Alpha));
+	match newest.is_some_and(|old| merge(old, &new)) {
+		true => Ok(()),
+		false => Err(TooManyBatches),
+	}
+}
+
+/// Adds the second to the first, if the sums fit; whether they do.
+fn merge(old: &mut Batch, new: &Batch) -> bool {
+	let (Some(credits), Some(alpha)) = (
+		old.credits.checked_add(new.credits),
+		old.alpha.checked_add(new.alpha),
+	) else {
+		return false;
+	};
+	old.credits = credits;
+	old.alpha = alpha;
+	true
 }
 
 /// Whether both have the same alpha per credit.

@@ -131,13 +131,29 @@ fn thirty_two_batches_and_no_more_unless_they_merge() {
 	for id in 0..32u64 {
 		insert(&mut all, new(id, 1 + u128::from(id), 7)).unwrap();
 	}
-	assert_eq!(insert(&mut all, new(40, 100, 7)), Err(TooManyBatches));
 	assert_eq!(
 		insert(&mut all, new(40, 64, 14)),
 		Ok(()),
 		"the ratio of the 32nd"
 	);
 	assert_eq!((all.len(), all[31].credits, all[31].alpha), (32, 96, 21));
+	// Alpha finds room with the newest alpha; what came otherwise does not.
+	let tao = |id| Batch {
+		funding: Funding::Tao,
+		..new(id, 100, 7)
+	};
+	assert_eq!(insert(&mut all, tao(41)), Err(TooManyBatches));
+	assert_eq!(insert(&mut all, new(41, 100, 7)), Ok(()));
+	assert_eq!((all.len(), all[31].credits, all[31].alpha), (32, 196, 28));
+	let most = new(42, u128::MAX, 1);
+	assert_eq!(insert(&mut all, most), Err(TooManyBatches));
+	let mut others: Vec<Batch> = (0..32)
+		.map(|id| Batch {
+			credits: 1 + u128::from(id),
+			..tao(id)
+		})
+		.collect();
+	assert_eq!(insert(&mut others, new(41, 1, 1)), Err(TooManyBatches));
 	// A sum that does not fit is not a merge.
 	let mut two = vec![new(1, u128::MAX, u128::MAX)];
 	insert(&mut two, new(2, 1, 1)).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::{mock::*, Error, NextBatch};
 use frame_support::{assert_noop, assert_ok};
+use hippius_primitives::money::{Source, Voucher};
 
 #[test]
 fn a_deposit_moves_the_alpha_that_backs_its_credits_in_the_same_call() {
@@ -145,11 +146,43 @@ fn batches_of_one_price_are_one_and_of_others_at_most_32() {
 			assert_ok!(deposit(1, ALPHA));
 		}
 		assert_eq!(account_of(1).batches.len(), 32);
-		assert_ok!(Market::set_alpha_price(signed(80), ALPHA_PRICE + 50));
-		assert_noop!(deposit(1, ALPHA), Error::<Test>::TooManyBatches);
+		let tao = Voucher {
+			source: Source::Tao,
+			..voucher(1, 1, DOLLAR)
+		};
+		assert_noop!(redeem(tao), Error::<Test>::TooManyBatches);
 		let id = account_of(1).batches[3].id;
 		assert_ok!(Market::refund(signed(1), id));
-		assert_ok!(deposit(1, ALPHA));
+		assert_ok!(redeem(tao));
+	});
+}
+
+/// In grace nothing can be taken back, so who has 32 batches must be able to pay in more all the same.
+#[test]
+fn a_top_up_is_never_refused_for_the_number_of_batches() {
+	run(|| {
+		for step in 0..32u128 {
+			assert_ok!(Market::set_alpha_price(signed(80), ALPHA_PRICE + step));
+			assert_ok!(deposit(1, ALPHA));
+		}
+		// A week of it costs nearly all there is, an hour two.
+		assert_ok!(store(1, 238_000 * GB));
+		pass(600);
+		settle(1);
+		assert!(matches!(status(1), crate::Status::Grace { .. }));
+		assert_eq!(account_of(1).batches.len(), 32);
+		let before = credits(1);
+		let id = account_of(1).batches[3].id;
+		assert_noop!(Market::refund(signed(1), id), Error::<Test>::BelowFloor);
+		for step in 40..80u128 {
+			assert_ok!(Market::set_alpha_price(signed(80), ALPHA_PRICE + step));
+			assert_ok!(deposit(1, ALPHA));
+		}
+		assert_eq!(account_of(1).batches.len(), 32);
+		assert!(credits(1) >= before + 40 * 10 * DOLLAR);
+		assert_eq!(status(1), crate::Status::Active);
+		let behind: u128 = account_of(1).batches.iter().map(|b| b.alpha).sum();
+		assert_eq!(free(&Market::escrow()), behind + LEAST);
 	});
 }
 
