@@ -126,8 +126,8 @@ pub(crate) struct Facts {
 	pub(crate) eras: BTreeMap<u32, u128>,
 	/// Nodes that left.
 	pub(crate) gone: BTreeSet<NodeIndex>,
-	/// Whether era 7 of staking is over.
-	pub(crate) validated: bool,
+	/// The newest era of staking that is over.
+	pub(crate) staking: Option<u32>,
 }
 
 thread_local! {
@@ -215,10 +215,10 @@ impl NodePenalties for World {
 /// One validator, 40, that has 400 of its own and takes a tenth; 41 stakes 600 with it.
 impl ValidatorStakes<AccountId> for World {
 	fn ended() -> Option<u32> {
-		Self::change(|facts| facts.validated.then_some(7))
+		Self::change(|facts| facts.staking)
 	}
 	fn points(era: u32) -> Option<u32> {
-		(era == 7).then_some(20)
+		(Some(era) <= Self::ended()).then_some(20)
 	}
 	fn validator(_: u32, who: &AccountId) -> Option<ValidatorEra> {
 		(*who == account(40)).then_some(ValidatorEra {

@@ -38,7 +38,7 @@ fn one_alpha_from_deposit_to_payout() {
 		}
 
 		// A validator and who stakes with it.
-		World::change(|facts| facts.validated = true);
+		World::change(|facts| facts.staking = Some(7));
 		assert_ok!(Rewards::freeze_stakers(signed(9)));
 		assert_ok!(Rewards::payout_validator(signed(9), 7, account(40), 0));
 		assert_ok!(Rewards::withdraw_stake(signed(40)));
