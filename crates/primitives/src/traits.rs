@@ -360,12 +360,22 @@ pub trait UsageMeter {
 		by: &[u8; 32],
 		units: u64,
 	) -> Result<(), UsageRefused>;
+	/// What [`add`](Self::add) would answer now; without any effect.
+	fn can_add(
+		service: Service,
+		owner: &[u8; 32],
+		by: &[u8; 32],
+		units: u64,
+	) -> Result<(), UsageRefused>;
 	/// `owner` uses `units` less, at most all it has; everything before is charged first.
 	fn remove(service: Service, owner: &[u8; 32], units: u64);
 }
 
 impl UsageMeter for () {
 	fn add(_: Service, _: &[u8; 32], _: &[u8; 32], _: u64) -> Result<(), UsageRefused> {
+		Ok(())
+	}
+	fn can_add(_: Service, _: &[u8; 32], _: &[u8; 32], _: u64) -> Result<(), UsageRefused> {
 		Ok(())
 	}
 	fn remove(_: Service, _: &[u8; 32], _: u64) {}

@@ -7,7 +7,9 @@ use crate::{
 };
 use alloc::vec::Vec;
 use frame_support::{
-	defensive, ensure, pallet_prelude::DispatchResult, storage::with_storage_layer,
+	defensive, ensure,
+	pallet_prelude::DispatchResult,
+	storage::{with_storage_layer, with_transaction, TransactionOutcome},
 };
 use hippius_economy::index::{in_force, index_at, once};
 use hippius_primitives::{
@@ -218,6 +220,21 @@ impl<T: Config> UsageMeter for Pallet<T> {
 				() => UsageRefused::NoFunds,
 			}
 		})
+	}
+
+	fn can_add(
+		service: Service,
+		owner: &[u8; 32],
+		by: &[u8; 32],
+		units: u64,
+	) -> Result<(), UsageRefused> {
+		// What adding would charge and change is taken back.
+		with_transaction(|| {
+			let answer = <Self as UsageMeter>::add(service, owner, by, units);
+			TransactionOutcome::Rollback(Ok::<_, DispatchError>(answer))
+		})
+		// Refused where layers of storage are too deep, as adding is.
+		.unwrap_or(Err(UsageRefused::NoFunds))
 	}
 
 	fn remove(service: Service, owner: &[u8; 32], units: u64) {

@@ -99,6 +99,13 @@ impl UsageMeter for Meter {
 		}
 	}
 
+	fn can_add(_: Service, owner: &[u8; 32], _: &[u8; 32], _: u64) -> Result<(), UsageRefused> {
+		match Refuses::get() {
+			Some((refused, why)) if refused == *owner => Err(why),
+			_ => Ok(()),
+		}
+	}
+
 	fn remove(service: Service, owner: &[u8; 32], units: u64) {
 		assert_eq!(service, Service::Arion);
 		Metered::mutate(|all| {

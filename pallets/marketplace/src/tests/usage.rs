@@ -1,7 +1,7 @@
 //! What is used over time, and what becomes of who cannot pay.
 
 use crate::{mock::*, Error, Event, Prices, Status};
-use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::Weight};
+use frame_support::{assert_noop, assert_ok, assert_storage_noop, traits::Hooks, weights::Weight};
 use hippius_economy::index::{ratio, whole, MAX_PRICE};
 use hippius_primitives::{
 	money::Service,
@@ -16,6 +16,33 @@ fn remove(user: u8, bytes: u64) {
 
 fn expired(user: u8) -> bool {
 	<Market as StorageOwners>::expired(&[user; 32])
+}
+
+#[test]
+fn what_could_be_added_is_told_without_any_effect() {
+	run(|| {
+		let can = |user: u8, bytes| {
+			let who = [user; 32];
+			<Market as UsageMeter>::can_add(Service::Arion, &who, &who, bytes)
+		};
+		assert_ok!(deposit(1, ALPHA));
+		assert_ok!(store(1, 1_000 * GB));
+		pass(600);
+		// Neither what adding would charge before, nor what it would note.
+		assert_storage_noop!(assert_ok!(can(1, GB)));
+		assert_storage_noop!(assert_eq!(can(1, u64::MAX), Err(UsageRefused::TooMuch)));
+		assert_storage_noop!(assert_eq!(
+			can(1, 1_000_000 * GB),
+			Err(UsageRefused::NoFunds)
+		));
+		// Who never paid has not even a byte's week.
+		assert_storage_noop!(assert_eq!(can(2, 1), Err(UsageRefused::NoFunds)));
+		let other = <Market as UsageMeter>::can_add(Service::Arion, &[1; 32], &[2; 32], 1);
+		assert_eq!(other, Err(UsageRefused::NotAuthorised));
+		for bytes in [1, GB, 1_000 * GB, 1_000_000 * GB] {
+			assert_eq!(can(1, bytes), store(1, bytes));
+		}
+	});
 }
 
 #[test]
