@@ -21,7 +21,7 @@ pub use batches::{
 	MAX_BATCHES,
 };
 pub use chargeback::{Chargeback, Paid};
-pub use draw::{accepted, place};
+pub use draw::{pick, place};
 pub use oracle::{Oracle, PriceError, HOUR_MS, MAX_PPM_PER_HOUR};
 pub use payout::{carry, share};
 pub use prorate::used;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hippius_economy::{
-	accepted, alpha_for, carry, consume, credits_for,
+	alpha_for, carry, consume, credits_for,
 	index::{cost, in_force, index_at, once, ratio, whole, Meter, Point, GB_HOUR, MAX_PRICE},
 	insert, mul_div, mul_div_ceil, place, share, slash_split, split, total, used, Batch, Funding,
 	Oracle, Paid, PriceError, TooManyBatches, ALPHA, HOUR_MS,
@@ -377,21 +377,28 @@ fn one_alpha_at_ten_dollars_is_ten_million_credits() {
 }
 
 #[test]
-fn a_lot_is_taken_as_often_as_it_weighs() {
-	let one = 1u32 << 30;
-	assert!(accepted(u64::MAX, one, 7, 7) && accepted(0, 1, 1, 1));
-	assert!(!accepted(0, 0, 7, 7) && !accepted(0, one, 0, 7));
+fn a_lot_takes_each_as_often_as_it_weighs() {
 	// Of evenly spread lots as many as score times room.
-	let taken = |score, free| {
-		let lots = (0..1_024u64).map(|lot| lot << 54);
-		lots.filter(|lot| accepted(*lot, score, free, 100)).count()
-	};
+	let one = 1u128 << 30;
+	let weights = [one * 50, 0, one / 2 * 100, one / 2 * 50, one * 25];
+	let mut taken = [0; 5];
+	for lot in (0..1_024u64).map(|lot| lot << 54) {
+		taken[pick(lot, &weights).unwrap()] += 1;
+	}
+	let whole = 1_024f64 / 150.0;
+	for (count, weight) in taken.iter().zip([50.0, 0.0, 50.0, 25.0, 25.0]) {
+		assert!(
+			(f64::from(*count) - whole * weight).abs() <= 1.0,
+			"{taken:?}"
+		);
+	}
+	assert_eq!((pick(0, &[]), pick(7, &[0, 0])), (None, None));
 	assert_eq!(
-		(taken(one, 50), taken(one / 2, 100), taken(one / 2, 50)),
-		(512, 512, 256)
+		(pick(0, &[0, 1]), pick(u64::MAX, &[1, 0])),
+		(Some(1), Some(0))
 	);
-	// More room than the greatest, or a greatest of nothing, does no harm.
-	assert!(accepted(u64::MAX, u32::MAX, u64::MAX, 0));
+	assert_eq!(pick(u64::MAX, &[1, u128::MAX - 1]), Some(1));
+	assert_eq!(pick(0, &[1, u128::MAX]), None, "too heavy together");
 }
 
 proptest! {

@@ -9,16 +9,19 @@ extern crate alloc;
 pub use benchmarking::BenchmarkHelper;
 pub use pallet::*;
 pub use types::{
-	Ended, Moved, Offer, Offering as OfferList, Order, Queue, Request, Served, Spec, State,
-	KEPT_ERAS, MAX_ATTEMPTS, MAX_LOTS, MAX_OFFERS, MAX_PASSED, MAX_SPEC, MAX_WAITING,
+	Ended, Moment, Moved, Offer, Offering as OfferList, Order, Queue, Request, Served, Spec, State,
+	IDLE_PART, KEPT_ERAS, MAX_ATTEMPTS, MAX_LOTS, MAX_NEW, MAX_OFFERS, MAX_PASSED, MAX_SPEC,
+	MAX_WAITING, MAX_WEIGHED, OFFERS_PER_BLOCK, RETRY_BLOCKS,
 };
 pub use weights::WeightInfo;
 
+mod agenda;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod machine;
 mod measured;
 mod offers;
+mod queue;
 mod served;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 mod try_state;
@@ -42,7 +45,7 @@ pub mod pallet {
 	};
 
 	/// The layout of this pallet's storage.
-	pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+	pub const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -88,7 +91,7 @@ pub mod pallet {
 		#[pallet::constant]
 		type EraBlocks: Get<u32>;
 
-		/// Orders assigned per block; and orders looked at per block, as far as there is room.
+		/// Orders drawn for per block; and orders looked at per block, as far as there is room. At least 2.
 		#[pallet::constant]
 		type PerBlock: Get<u32>;
 
@@ -113,26 +116,35 @@ pub mod pallet {
 	pub type OwnerOrders<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
 
-	/// Orders that wait for a node, the oldest first.
+	/// Orders that wait for their lot, the oldest first.
 	#[pallet::storage]
 	pub type Waiting<T> = StorageValue<_, Queue, ValueQuery>;
+
+	/// Requested orders that do not wait in the queue, by the block from which on they are drawn for again.
+	#[pallet::storage]
+	pub type Parked<T> = StorageMap<_, Identity, Moment, ()>;
+
+	/// All orders, by the block at which something is due with them: their term is over, or the time to
+	/// accept them.
+	#[pallet::storage]
+	pub type Agenda<T> = StorageMap<_, Identity, Moment, ()>;
 
 	/// The order that was looked at last.
 	#[pallet::storage]
 	pub type Cursor<T> = StorageValue<_, u64>;
 
+	/// The offer that was looked at last.
+	#[pallet::storage]
+	pub type OfferCursor<T> = StorageValue<_, (Service, NodeIndex)>;
+
 	/// The nodes that offer a service.
 	#[pallet::storage]
 	pub type Offering<T> = StorageMap<_, Twox64Concat, Service, OfferList, ValueQuery>;
 
-	/// What they offer. Removed with an offer of nothing.
+	/// What they offer. Removed with an offer of nothing, and when the node is gone.
 	#[pallet::storage]
 	pub type OfferOf<T> =
 		StorageDoubleMap<_, Twox64Concat, Service, Twox64Concat, NodeIndex, Offer>;
-
-	/// The greatest capacity that was ever offered.
-	#[pallet::storage]
-	pub type Largest<T> = StorageMap<_, Twox64Concat, Service, u64, ValueQuery>;
 
 	/// What a node serves of a service, and under no number what all do.
 	#[pallet::storage]
@@ -262,7 +274,7 @@ pub mod pallet {
 		/// As many nodes offer the service as can.
 		#[codec(index = 5)]
 		TooManyOffers,
-		/// An order is for at least one unit, and for no more when it is stopped.
+		/// An order is for at least one unit, and while it is stopped for no more, but for a tenth of them.
 		#[codec(index = 6)]
 		UnitsUnsound,
 		/// The term is too short or too long.
@@ -274,7 +286,7 @@ pub mod pallet {
 		/// The account has as many orders as it may have.
 		#[codec(index = 9)]
 		TooManyOrders,
-		/// As many orders wait as can: try again in some blocks.
+		/// As many orders wait as new ones may: try again in some blocks.
 		#[codec(index = 10)]
 		QueueFull,
 		/// There is no such order, or it has ended.
@@ -298,6 +310,9 @@ pub mod pallet {
 		/// Nothing is due with the order.
 		#[codec(index = 17)]
 		NothingDue,
+		/// The node is leaving, or was evicted: it gets no orders.
+		#[codec(index = 18)]
+		NodeLeaving,
 	}
 
 	#[pallet::hooks]
@@ -312,7 +327,10 @@ pub mod pallet {
 
 		fn integrity_test() {
 			assert!(T::EraBlocks::get() > 0, "eras must end");
-			assert!(T::PerBlock::get() > 0, "orders must be assigned");
+			assert!(
+				T::PerBlock::get() > 1,
+				"new orders and old ones must be assigned"
+			);
 			let assigning = T::WeightInfo::assign().saturating_mul(T::PerBlock::get().into());
 			let most = T::BlockWeights::get().max_block / 10;
 			assert!(
@@ -334,6 +352,7 @@ pub mod pallet {
 	#[pallet::call(weight(<T as Config>::WeightInfo))]
 	impl<T: Config> Pallet<T> {
 		/// Offers so many units of a service on a node of the signing family; 0 to offer it no longer.
+		/// Anyone may end the offer of a node that is leaving or gone, once no order takes of it.
 		#[pallet::call_index(0)]
 		pub fn offer(
 			origin: OriginFor<T>,
@@ -347,6 +366,7 @@ pub mod pallet {
 
 		/// Orders a service. A later block gives it to a node, by lot.
 		#[pallet::call_index(1)]
+		#[pallet::weight(Pallet::<T>::metered(<T as Config>::WeightInfo::request()))]
 		pub fn request(origin: OriginFor<T>, request: Request) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_request(who, request)

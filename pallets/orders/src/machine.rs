@@ -1,15 +1,10 @@
 //! The state machine: requested, assigned, accepted or reassigned, active, ended.
 
 use crate::{
-	types::{Ended, Moved, Order, Request, State, MAX_ATTEMPTS},
-	Config, Cursor, Error, Event, NextOrder, Orders, OwnerOrders, Pallet, Waiting, WeightInfo,
+	types::{Ended, Moved, Order, Request, State, IDLE_PART, MAX_ATTEMPTS},
+	Config, Error, Event, NextOrder, Orders, OwnerOrders, Pallet,
 };
-use frame_support::{
-	ensure,
-	pallet_prelude::DispatchResult,
-	traits::{Get, Randomness},
-	weights::{Weight, WeightMeter},
-};
+use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get, weights::Weight};
 use hippius_primitives::{
 	money::Service,
 	traits::{StorageOwners, UsageMeter},
@@ -38,21 +33,21 @@ impl<T: Config> Pallet<T> {
 	/// Asks for a service.
 	pub(crate) fn do_request(who: T::AccountId, request: Request) -> DispatchResult {
 		ensure!(request.service != Service::Arion, Error::<T>::NotOrdered);
+		let idle = request.units.div_ceil(IDLE_PART)..=request.units;
 		ensure!(
-			request.units > 0 && request.idle_units <= request.units,
+			request.units > 0 && idle.contains(&request.idle_units),
 			Error::<T>::UnitsUnsound
 		);
 		let terms = T::MinTerm::get()..=T::MaxTerm::get();
 		ensure!(terms.contains(&request.term), Error::<T>::TermUnsound);
-		ensure!(
-			!T::Owners::expired(&who.clone().into()),
-			Error::<T>::NotPaid
-		);
 		let mine = OwnerOrders::<T>::get(&who);
 		ensure!(mine < T::MaxOrders::get(), Error::<T>::TooManyOrders);
+		let owner = who.clone().into();
+		T::Usage::can_add(request.service, &owner, &owner, request.units)
+			.map_err(|_| Error::<T>::NotPaid)?;
 		let id = NextOrder::<T>::get();
 		NextOrder::<T>::put(id.checked_add(1).ok_or(Error::<T>::TooManyOrders)?);
-		Waiting::<T>::try_mutate(|queue| queue.try_push(id)).map_err(|_| Error::<T>::QueueFull)?;
+		Self::join(id)?;
 		OwnerOrders::<T>::insert(&who, mine.saturating_add(1));
 		let order = Order {
 			owner: who.clone(),
@@ -64,7 +59,7 @@ impl<T: Config> Pallet<T> {
 			passed: Default::default(),
 			attempts: 0,
 		};
-		Orders::<T>::insert(id, order);
+		Self::put(id, order);
 		Self::deposit_event(Event::Requested {
 			id,
 			owner: who,
@@ -74,37 +69,31 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Gives a waiting order to a node, by lot. It has waited since before anybody could know `seed`.
-	fn assign(id: u64, seed: &T::Hash) {
+	pub(crate) fn assign(id: u64, seed: &T::Hash) {
 		let Some(mut order) = Orders::<T>::get(id) else {
 			return;
 		};
-		let drawn = Self::draw(id, &order, seed);
-		order.attempts = order.attempts.saturating_add(1);
-		match drawn {
+		let now = Self::block();
+		if now >= order.until {
+			return Self::end(id, order, Ended::TermOver);
+		}
+		match Self::draw(id, &order, seed) {
 			Some(node) => {
-				let until = Self::block().saturating_add(T::AcceptBlocks::get());
+				let until = now.saturating_add(T::AcceptBlocks::get());
+				let until = until.min(order.until.saturating_sub(1));
+				order.attempts = order.attempts.saturating_add(1);
 				order.state = State::Assigned { node, until };
 				Self::take_units(order.request.service, node, order.request.units, 0);
-				Orders::<T>::insert(id, order);
+				Self::put(id, order);
 				Self::deposit_event(Event::Assigned { id, node, until });
 			}
-			None if order.attempts >= MAX_ATTEMPTS => Self::end(id, order, Ended::NoNode),
 			None => {
 				// Nodes that passed it on may be asked again when nobody else is there.
 				order.passed.clear();
-				order.state = State::Requested {
-					since: Self::block(),
-				};
-				Orders::<T>::insert(id, &order);
-				Self::wait(id, order);
+				order.state = State::Requested { since: now };
+				Self::put(id, order);
+				Self::park(id, now);
 			}
-		}
-	}
-
-	/// Puts an order, which is stored, into the queue.
-	fn wait(id: u64, order: OrderOf<T>) {
-		if Waiting::<T>::try_mutate(|queue| queue.try_push(id)).is_err() {
-			Self::end(id, order, Ended::NoNode);
 		}
 	}
 
@@ -115,7 +104,8 @@ impl<T: Config> Pallet<T> {
 			return Err(Error::<T>::NotAssigned.into());
 		};
 		Self::check_family(&who, node)?;
-		ensure!(Self::block() <= until, Error::<T>::TooLate);
+		let now = Self::block();
+		ensure!(now <= until && now < order.until, Error::<T>::TooLate);
 		let owner = order.owner.clone().into();
 		let (service, units) = (order.request.service, order.request.units);
 		if T::Usage::add(service, &owner, &owner, units).is_err() {
@@ -129,7 +119,7 @@ impl<T: Config> Pallet<T> {
 		};
 		order.attempts = 0;
 		Self::note_served(service, node, units, 0);
-		Orders::<T>::insert(id, order);
+		Self::put(id, order);
 		Self::deposit_event(Event::Accepted { id, node });
 		Ok(())
 	}
@@ -147,20 +137,22 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Takes an order from a node and lets it wait for another.
+	/// Takes an order from a node and lets it wait for another, unless it was given in vain often enough.
 	fn reassign(id: u64, mut order: OrderOf<T>, node: NodeIndex, why: Moved) {
+		if order.attempts >= MAX_ATTEMPTS {
+			return Self::end(id, order, Ended::NoNode);
+		}
 		Self::leave(&order);
-		order.state = State::Requested {
-			since: Self::block(),
-		};
+		let since = Self::block();
+		order.state = State::Requested { since };
 		if order.passed.is_full() {
 			order.passed.remove(0);
 		}
 		// There is room for one.
 		let _fits = order.passed.try_push(node);
-		Orders::<T>::insert(id, &order);
+		Self::put(id, order);
+		Self::wait(id, since);
 		Self::deposit_event(Event::Reassigned { id, node, why });
-		Self::wait(id, order);
 	}
 
 	/// An order no longer takes anything of a node, is no longer metered nor served.
@@ -177,11 +169,13 @@ impl<T: Config> Pallet<T> {
 		Self::take_units(service, node, 0, order.request.units);
 	}
 
-	/// Ends an order.
+	/// Ends an order, which is as it is stored.
 	fn end(id: u64, order: OrderOf<T>, why: Ended) {
 		Self::leave(&order);
-		Orders::<T>::remove(id);
-		Waiting::<T>::mutate(|queue| queue.retain(|other| *other != id));
+		Self::remove(id, &order);
+		if let State::Requested { since } = order.state {
+			Self::quit(id, since);
+		}
 		OwnerOrders::<T>::mutate_exists(&order.owner, |count| {
 			*count = count
 				.and_then(|count| count.checked_sub(1))
@@ -201,6 +195,7 @@ impl<T: Config> Pallet<T> {
 		let State::Active { node, running } = order.state else {
 			return Err(Error::<T>::NotActive.into());
 		};
+		ensure!(Self::block() < order.until, Error::<T>::TooLate);
 		ensure!(run != running, Error::<T>::NothingChanges);
 		let (service, owner) = (order.request.service, order.owner.clone().into());
 		let step = order.request.units.saturating_sub(order.request.idle_units);
@@ -215,7 +210,7 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		order.state = State::Active { node, running: run };
-		Orders::<T>::insert(id, order);
+		Self::put(id, order);
 		Self::deposit_event(Event::Switched { id, running: run });
 		Ok(())
 	}
@@ -231,7 +226,7 @@ impl<T: Config> Pallet<T> {
 			.filter(|until| until.saturating_sub(now) <= T::MaxTerm::get() && blocks > 0)
 			.ok_or(Error::<T>::TermUnsound)?;
 		order.until = until;
-		Orders::<T>::insert(id, order);
+		Self::put(id, order);
 		Self::deposit_event(Event::Renewed { id, until });
 		Ok(())
 	}
@@ -269,63 +264,12 @@ impl<T: Config> Pallet<T> {
 
 	/// Whether a node will not serve any more: down, leaving, or gone. One that misses a beat is not.
 	fn lost(node: NodeIndex) -> bool {
-		use hippius_primitives::traits::{Liveness, LivenessState, NodeRegistry};
-		let leaving = T::Registry::node(node).is_none_or(|record| record.status.is_leaving());
-		leaving || matches!(T::Liveness::liveness(node), LivenessState::Down { .. })
-	}
-
-	/// Assigns the oldest orders, at the beginning of a block: the lot falls on offers as they were left
-	/// by the block before, when it was not known. Gives what that weighs.
-	pub(crate) fn assign_waiting() -> Weight {
-		let waiting = Waiting::<T>::decode_len().unwrap_or(0) as u32;
-		let mut weight = T::DbWeight::get().reads(1);
-		if waiting == 0 {
-			return weight;
-		}
-		let (seed, known) = T::Randomness::random(b"hippius/orders");
-		let known: u32 = known.unique_saturated_into();
-		for _ in 0..T::PerBlock::get().min(waiting) {
-			weight.saturating_accrue(T::WeightInfo::assign());
-			let Some(id) = Waiting::<T>::get().first().copied() else {
-				break;
-			};
-			let since = Orders::<T>::get(id).map(|order| order.state);
-			if matches!(since, Some(State::Requested { since }) if since >= known) {
-				// It and all behind it came when the lot could be known.
-				break;
-			}
-			Waiting::<T>::mutate(|queue| queue.retain(|other| *other != id));
-			Self::assign(id, &seed);
-		}
-		weight
+		use hippius_primitives::traits::{Liveness, LivenessState};
+		Self::gone(node) || matches!(T::Liveness::liveness(node), LivenessState::Down { .. })
 	}
 
 	/// A call's weight with what it costs to tell the meter.
 	pub(crate) fn metered(call: Weight) -> Weight {
 		call.saturating_add(T::UsageWeight::get())
-	}
-
-	/// Looks at the next few orders, as far as the block has room.
-	pub(crate) fn tick(room: Weight) -> Weight {
-		let mut meter = WeightMeter::with_limit(room);
-		let mut cursor = Cursor::<T>::get();
-		for _ in 0..T::PerBlock::get() {
-			if meter
-				.try_consume(Self::metered(T::WeightInfo::advance()))
-				.is_err()
-			{
-				break;
-			}
-			let next = match cursor {
-				Some(last) => Orders::<T>::iter_keys_from(Orders::<T>::hashed_key_for(last)).next(),
-				None => Orders::<T>::iter_keys().next(),
-			};
-			cursor = next;
-			let Some(id) = next else { break };
-			// Mostly nothing is due.
-			let _nothing = Self::do_advance(id);
-		}
-		Cursor::<T>::set(cursor);
-		meter.consumed()
 	}
 }

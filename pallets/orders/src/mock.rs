@@ -89,6 +89,8 @@ pub(crate) struct Facts {
 	pub(crate) used: BTreeMap<[u8; 32], u64>,
 	pub(crate) broke: BTreeSet<[u8; 32]>,
 	pub(crate) expired: BTreeSet<[u8; 32]>,
+	/// Bytes that nodes registered; a terabyte where nothing is said.
+	pub(crate) registered: BTreeMap<NodeIndex, u64>,
 	/// How many blocks ago the lot could be known.
 	pub(crate) known_before: u64,
 }
@@ -107,12 +109,24 @@ impl World {
 
 impl UsageMeter for World {
 	fn add(_: Service, owner: &[u8; 32], by: &[u8; 32], units: u64) -> Result<(), UsageRefused> {
+		Self::can_add(Service::Compute, owner, by, units)?;
+		Self::change(|facts| *facts.used.entry(*owner).or_default() += units);
+		Ok(())
+	}
+	fn can_add(
+		_: Service,
+		owner: &[u8; 32],
+		by: &[u8; 32],
+		units: u64,
+	) -> Result<(), UsageRefused> {
 		assert_eq!(owner, by);
-		Self::change(|facts| match facts.broke.contains(owner) {
-			true => Err(UsageRefused::NoFunds),
-			false => {
-				*facts.used.entry(*owner).or_default() += units;
-				Ok(())
+		Self::change(|facts| {
+			let used = facts.used.get(owner).copied().unwrap_or(0);
+			match used.checked_add(units) {
+				_ if facts.expired.contains(owner) => Err(UsageRefused::Locked),
+				_ if facts.broke.contains(owner) => Err(UsageRefused::NoFunds),
+				None => Err(UsageRefused::TooMuch),
+				Some(_) => Ok(()),
 			}
 		})
 	}
@@ -133,6 +147,7 @@ impl StorageOwners for World {
 impl NodeRegistry for World {
 	fn node(index: NodeIndex) -> Option<NodeRecord> {
 		let (family, status) = Self::change(|facts| facts.nodes.get(&index).cloned())?;
+		let registered = Self::change(|facts| facts.registered.get(&index).copied());
 		Some(NodeRecord {
 			index,
 			key: NodeKey([1; 32]),
@@ -141,7 +156,7 @@ impl NodeRegistry for World {
 			params: NodeParams {
 				zone: 0,
 				host: Vec::new(),
-				capacity: 1,
+				capacity: registered.unwrap_or(1 << 40),
 				addresses: Vec::new(),
 			},
 			status,
@@ -224,7 +239,7 @@ pub(crate) fn wanted(units: u64) -> Request {
 		service: Service::Compute,
 		spec: Spec::truncate_from(b"debian-13".to_vec()),
 		units,
-		idle_units: units / 4,
+		idle_units: units.div_ceil(4),
 		term: 1_000,
 	}
 }
@@ -254,6 +269,53 @@ pub(crate) fn state(id: u64) -> Option<State> {
 	crate::Orders::<Test>::get(id).map(|order| order.state)
 }
 
+pub(crate) fn taken(node: NodeIndex) -> u64 {
+	let offer = crate::OfferOf::<Test>::get(Service::Compute, node);
+	offer.unwrap().taken
+}
+
+pub(crate) fn ended(id: u64) -> Option<crate::Ended> {
+	events().into_iter().find_map(|event| match event {
+		Event::Ended { id: of, why, .. } if of == id => Some(why),
+		_ => None,
+	})
+}
+
+/// All nodes that are known fail, or are well again.
+pub(crate) fn outage(down: bool) {
+	let state = match down {
+		true => LivenessState::Down { since: 0 },
+		false => LivenessState::Up,
+	};
+	World::change(|facts| {
+		facts.liveness = facts.nodes.keys().map(|node| (*node, state)).collect();
+	});
+}
+
+/// So many orders of user 1 that node 0 serves.
+pub(crate) fn served_by_zero(orders: u32) -> Vec<u64> {
+	MaxOrders::set(u32::MAX);
+	let ids = (0..orders).map(|_| {
+		let id = order(1);
+		pass(1);
+		OrdersPallet::accept(family(0), id).unwrap();
+		id
+	});
+	ids.collect()
+}
+
+/// Who was given an order accepts it.
+pub(crate) fn accept_all() {
+	let all: Vec<(u64, State)> = crate::Orders::<Test>::iter()
+		.map(|(id, order)| (id, order.state))
+		.collect();
+	for (id, state) in all {
+		if let State::Assigned { node, .. } = state {
+			OrdersPallet::accept(family(node), id).unwrap();
+		}
+	}
+}
+
 pub(crate) fn holder(id: u64) -> NodeIndex {
 	state(id).unwrap().node().unwrap()
 }
@@ -270,6 +332,7 @@ pub(crate) fn new_ext() -> sp_io::TestExternalities {
 	ext.execute_with(|| {
 		System::set_block_number(1);
 		World::change(|facts| *facts = Facts::default());
+		MaxOrders::set(40);
 	});
 	ext
 }

@@ -1,11 +1,12 @@
 //! What nodes offer, and which of them is given an order.
 
 use crate::{
-	types::{Offer, Order, MAX_LOTS},
-	Config, Error, Event, Largest, OfferOf, Offering, Pallet,
+	types::{Offer, Order, Request, MAX_LOTS, MAX_WEIGHED},
+	Config, Error, Event, OfferOf, Offering, Pallet,
 };
+use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::DispatchResult};
-use hippius_economy::{accepted, place};
+use hippius_economy::{pick, place};
 use hippius_primitives::{
 	money::Service,
 	registration::NodeStatus,
@@ -14,7 +15,7 @@ use hippius_primitives::{
 };
 use sp_io::hashing::blake2_256;
 
-/// The score of a node where nodes are not scored.
+/// The greatest score, and that of a node where nodes are not scored.
 const ONE: u32 = 1 << 30;
 
 impl<T: Config> Pallet<T> {
@@ -25,6 +26,11 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Whether a node gets no orders any more: leaving, evicted, or not there.
+	pub(crate) fn gone(node: NodeIndex) -> bool {
+		T::Registry::node(node).is_none_or(|record| record.status.is_leaving())
+	}
+
 	/// Offers so many units, or others than before.
 	pub(crate) fn do_offer(
 		who: T::AccountId,
@@ -32,34 +38,42 @@ impl<T: Config> Pallet<T> {
 		service: Service,
 		capacity: u64,
 	) -> DispatchResult {
-		Self::check_family(&who, node)?;
+		let (before, gone) = (OfferOf::<T>::get(service, node), Self::gone(node));
+		// Who is gone cannot clean up: anyone may.
+		if !(gone && capacity == 0 && before.is_some()) {
+			Self::check_family(&who, node)?;
+		}
 		ensure!(service != Service::Arion, Error::<T>::NotOrdered);
-		let before = OfferOf::<T>::get(service, node);
+		ensure!(capacity == 0 || !gone, Error::<T>::NodeLeaving);
 		let taken = before.map_or(0, |offer| offer.taken);
 		ensure!(capacity >= taken, Error::<T>::CapacityTaken);
 		if capacity == 0 {
 			ensure!(before.is_some(), Error::<T>::NoOffer);
-			OfferOf::<T>::remove(service, node);
-			Offering::<T>::mutate(service, |all| all.retain(|other| *other != node));
-		} else {
-			if before.is_none() {
-				Offering::<T>::try_mutate(service, |all| all.try_push(node))
-					.map_err(|_| Error::<T>::TooManyOffers)?;
-			}
-			let offer = Offer {
-				capacity,
-				taken,
-				open: true,
-			};
-			OfferOf::<T>::insert(service, node, offer);
-			Largest::<T>::mutate(service, |most| *most = (*most).max(capacity));
+			Self::withdraw(service, node);
+			return Ok(());
 		}
+		if before.is_none() {
+			Offering::<T>::try_mutate(service, |all| all.try_push(node))
+				.map_err(|_| Error::<T>::TooManyOffers)?;
+		}
+		OfferOf::<T>::insert(service, node, Offer { capacity, taken });
 		Self::deposit_event(Event::Offered {
 			node,
 			service,
 			capacity,
 		});
 		Ok(())
+	}
+
+	/// Ends an offer that nothing is taken of.
+	pub(crate) fn withdraw(service: Service, node: NodeIndex) {
+		OfferOf::<T>::remove(service, node);
+		Offering::<T>::mutate(service, |all| all.retain(|other| *other != node));
+		Self::deposit_event(Event::Offered {
+			node,
+			service,
+			capacity: 0,
+		});
 	}
 
 	/// Takes units of an offer, or gives them back.
@@ -71,53 +85,59 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// Whether a node can serve: active, and not known to be absent.
-	pub(crate) fn able(node: NodeIndex) -> bool {
-		T::Registry::node(node).is_some_and(|record| record.status == NodeStatus::Active)
+	/// What a node weighs in the draw for an order: its score times its free units. None if the order does
+	/// not fit, or the node passed it on, is not active, or known to be absent, or worth nothing.
+	fn weight_of(node: NodeIndex, order: &Order<T::AccountId>) -> Option<u128> {
+		let Request { service, units, .. } = order.request;
+		let offer = OfferOf::<T>::get(service, node)?;
+		if offer.free(u64::MAX) < units || order.passed.contains(&node) {
+			return None;
+		}
+		let record = T::Registry::node(node)?;
+		// An offer is only said; so it counts up to what is attested, or can be believed.
+		let free = match service {
+			Service::Compute => offer.free(u64::MAX).min(MAX_WEIGHED),
+			Service::Arion | Service::S3 | Service::Ipfs => {
+				let free = offer.free(record.params.capacity);
+				(free >= units).then_some(free)?
+			}
+		};
+		let able = record.status == NodeStatus::Active
 			&& matches!(
 				T::Liveness::liveness(node),
 				LivenessState::Up | LivenessState::Unknown
-			)
+			);
+		let score = T::Scores::score(node).unwrap_or(ONE).min(ONE);
+		let weight = u128::from(score).saturating_mul(free.into());
+		(able && weight > 0).then_some(weight)
 	}
 
-	/// Draws the node that an order is given to: by score and free units, none that passed it on.
+	/// Draws the node that an order is given to: some of all evenly, and of those that can take it one, by
+	/// score and free units.
 	pub(crate) fn draw(id: u64, order: &Order<T::AccountId>, seed: &T::Hash) -> Option<NodeIndex> {
-		let service = order.request.service;
-		let all = Offering::<T>::get(service);
-		let largest = Largest::<T>::get(service);
-		let mut spare = None;
-		for lot in 0..MAX_LOTS {
+		let word = |lot: u32| {
 			let hash = blake2_256(&codec::Encode::encode(&(seed, id, order.attempts, lot)));
-			let (at, chance) = (word(&hash, 0), word(&hash, 8));
-			let Some(node) = place(at, all.len() as u32)
-				.and_then(|place| all.get(place as usize))
-				.copied()
-			else {
+			first_word(&hash)
+		};
+		let mut all = Offering::<T>::get(order.request.service).into_inner();
+		let (mut nodes, mut weights) = (Vec::new(), Vec::new());
+		for lot in 0..MAX_LOTS {
+			let Some(at) = place(word(lot), all.len() as u32) else {
 				break;
 			};
-			let Some(offer) = OfferOf::<T>::get(service, node) else {
-				continue;
-			};
-			let fits = offer.open && offer.free() >= order.request.units;
-			if !fits || order.passed.contains(&node) || !Self::able(node) {
-				continue;
+			// None twice. A place is one of all.
+			let node = all.swap_remove(at as usize);
+			if let Some(weight) = Self::weight_of(node, order) {
+				nodes.push(node);
+				weights.push(weight);
 			}
-			let score = T::Scores::score(node).unwrap_or(ONE);
-			if score == 0 {
-				continue;
-			}
-			if accepted(chance, score, offer.free(), largest) {
-				return Some(node);
-			}
-			// All are far smaller than the largest: then the first that was drawn.
-			spare = spare.or(Some(node));
 		}
-		spare
+		nodes.get(pick(word(MAX_LOTS), &weights)?).copied()
 	}
 }
 
-/// Eight bytes of a hash as a number.
-fn word(hash: &[u8; 32], from: usize) -> u64 {
-	let bytes = hash.iter().skip(from).take(8);
+/// The first eight bytes of a hash as a number.
+fn first_word(hash: &[u8; 32]) -> u64 {
+	let bytes = hash.iter().take(8);
 	bytes.fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }

@@ -1,7 +1,8 @@
 //! What must hold between blocks.
 
 use crate::{
-	types::State, Config, NextOrder, OfferOf, Offering, Orders, OwnerOrders, Pallet, Serving,
+	types::{moment, State, RETRY_BLOCKS},
+	Agenda, Config, NextOrder, OfferOf, Offering, Orders, OwnerOrders, Pallet, Parked, Serving,
 	Waiting,
 };
 use alloc::{
@@ -16,13 +17,15 @@ impl<T: Config> Pallet<T> {
 	///
 	/// # Invariants
 	///
-	/// * Exactly the requested orders wait, each once.
+	/// * The queue is a subset of the requested orders, each once; exactly the others of them are parked.
+	/// * Each order is in the agenda, once, at the block at which something is due with it.
 	/// * What is taken of an offer is what the orders given to its node are for; never more than it has.
 	/// * What a node, and what all serve, is what their active orders are metered by.
 	/// * Accounts' orders are counted; numbers were given out.
 	/// * Exactly the nodes listed have an offer.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
-		let mut waiting = BTreeSet::new();
+		let mut waiting = BTreeMap::new();
+		let mut agenda = BTreeSet::new();
 		let mut taken = BTreeMap::new();
 		let mut served = BTreeMap::new();
 		let mut owners = BTreeMap::new();
@@ -34,9 +37,10 @@ impl<T: Config> Pallet<T> {
 			let service = order.request.service;
 			let count: &mut u32 = owners.entry(order.owner.clone()).or_default();
 			*count = count.saturating_add(1);
-			if matches!(order.state, State::Requested { .. }) {
-				waiting.insert(id);
+			if let State::Requested { since } = order.state {
+				waiting.insert(id, moment(since.saturating_add(RETRY_BLOCKS), id));
 			}
+			agenda.insert(moment(order.due(), id));
 			if let Some(node) = order.state.node() {
 				let sum: &mut u64 = taken.entry((service, node)).or_default();
 				*sum = sum.saturating_add(order.request.units);
@@ -48,8 +52,17 @@ impl<T: Config> Pallet<T> {
 		}
 		let queue: Vec<u64> = Waiting::<T>::get().into_inner();
 		ensure!(
-			queue.len() == waiting.len() && queue.iter().all(|id| waiting.contains(id)),
-			"the queue is not the orders that wait"
+			queue.iter().all(|id| waiting.remove(id).is_some()),
+			"an order in the queue that does not wait, or waits twice"
+		);
+		let parked: BTreeSet<_> = Parked::<T>::iter_keys().collect();
+		ensure!(
+			waiting.into_values().collect::<BTreeSet<_>>() == parked,
+			"the parked are not the requested that are not in the queue"
+		);
+		ensure!(
+			Agenda::<T>::iter_keys().collect::<BTreeSet<_>>() == agenda,
+			"the agenda is not what is due"
 		);
 		for (service, node, offer) in OfferOf::<T>::iter() {
 			let sum = taken.remove(&(service, node)).unwrap_or(0);

@@ -70,6 +70,7 @@ fn records_of_old_eras_go() {
 		let id = order(8);
 		pass(1);
 		assert_ok!(OrdersPallet::accept(family(0), id));
+		assert_ok!(OrdersPallet::renew(signed(1), id, 3_900));
 		for era in 1..45u32 {
 			at(era * ERA + 50);
 			let run = era % 2 == 0;
