@@ -43,7 +43,7 @@ fn mend(error: &str) -> Option<&'static str> {
 		"NotAuthorised" => "see `arion credits balance` for the gateways that may, and for how much",
 		"TooManyGateways" => "revoke one with `arion credits revoke`",
 		"GrantExpired" => "give more --days",
-		"UnitsUnsound" => "--idle-units must not exceed --units",
+		"UnitsUnsound" => "--idle-units must be at least a tenth of --units, rounded up, and not exceed them",
 		"TermUnsound" => "give other --days",
 		"TooManyOrders" => "end one with `arion orders cancel`",
 		"QueueFull" => "try again in some minutes",

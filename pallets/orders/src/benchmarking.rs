@@ -32,11 +32,11 @@ fn request<T: Config>() -> Request {
 	}
 }
 
-/// Nodes with offers, and an order that waits; gives the nodes' family.
-fn requested<T: Config>() -> (T::AccountId, T::AccountId) {
+/// Nodes with offers, and an order that waits; gives the nodes' family, and the order's owner.
+fn requested<T: Config>(nodes: u32) -> (T::AccountId, T::AccountId) {
 	at::<T>(1);
-	let family = T::BenchmarkHelper::register(64);
-	for node in 0..64 {
+	let family = T::BenchmarkHelper::register(nodes);
+	for node in 0..nodes {
 		let offer = Pallet::<T>::do_offer(family.clone(), node, Service::Compute, 1_000);
 		assert!(offer.is_ok());
 	}
@@ -48,8 +48,24 @@ fn requested<T: Config>() -> (T::AccountId, T::AccountId) {
 	(family, owner)
 }
 
+/// As many new orders in the queue as can be, but for one: each of another account.
+fn crowd<T: Config>() {
+	let others = MAX_NEW.saturating_sub(Waiting::<T>::get().len() as u32);
+	for other in 1..others {
+		let owner: T::AccountId = account("other", other, 0);
+		T::BenchmarkHelper::fund(&owner);
+		assert!(Pallet::<T>::do_request(owner, request::<T>()).is_ok());
+	}
+}
+
+/// The queue is full of orders that are not there.
+fn full<T: Config>() {
+	let all = (0..MAX_WAITING).map(|number| 1_000_000 + u64::from(number));
+	Waiting::<T>::put(Queue::truncate_from(all.collect()));
+}
+
 fn assigned<T: Config>() -> (T::AccountId, T::AccountId) {
-	let found = requested::<T>();
+	let found = requested::<T>(64);
 	Pallet::<T>::assign_waiting();
 	assert!(Waiting::<T>::get().is_empty());
 	found
@@ -73,36 +89,39 @@ mod benchmarks {
 
 	#[benchmark]
 	fn offer() {
-		let (family, _) = requested::<T>();
+		// The longest list loses one.
+		let (family, _) = requested::<T>(MAX_OFFERS);
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(family), 3, Service::Compute, 2_000);
+		_(RawOrigin::Signed(family), 3, Service::Compute, 0);
 
-		let offer = OfferOf::<T>::get(Service::Compute, 3);
-		assert!(offer.is_some_and(|offer| offer.capacity == 2_000));
+		assert!(!OfferOf::<T>::contains_key(Service::Compute, 3));
 	}
 
 	#[benchmark]
 	fn request() {
-		let (_, owner) = requested::<T>();
+		let (_, owner) = requested::<T>(64);
+		crowd::<T>();
+		let id = NextOrder::<T>::get();
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(owner), super::request::<T>());
 
-		assert!(Orders::<T>::contains_key(1));
+		assert!(Orders::<T>::contains_key(id));
 	}
 
 	#[benchmark]
 	fn assign() {
-		// As many nodes can take it as are drawn evenly, and each is looked at.
-		requested::<T>();
+		// Whoever is drawn evenly can take it, so that all is looked at. The others came too late.
+		requested::<T>(MAX_OFFERS);
+		crowd::<T>();
 
 		#[block]
 		{
 			Pallet::<T>::assign_waiting();
 		}
 
-		assert!(Waiting::<T>::get().is_empty());
+		assert!(Orders::<T>::get(0).is_some_and(|order| order.state.node().is_some()));
 	}
 
 	#[benchmark]
@@ -118,11 +137,12 @@ mod benchmarks {
 	#[benchmark]
 	fn decline() {
 		let (family, _) = active::<T>();
+		full::<T>();
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(family), 0);
 
-		assert_eq!(Waiting::<T>::get().len(), 1);
+		assert_eq!(Parked::<T>::iter().count(), 1);
 	}
 
 	#[benchmark]
@@ -161,11 +181,12 @@ mod benchmarks {
 		if let Some(node) = Orders::<T>::get(0).and_then(|order| order.state.node()) {
 			T::BenchmarkHelper::fail(node);
 		}
+		full::<T>();
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(whitelisted_caller()), 0);
 
-		assert_eq!(Waiting::<T>::get().len(), 1);
+		assert_eq!(Parked::<T>::iter().count(), 1);
 	}
 
 	impl_benchmark_test_suite!(Pallet, crate::mock::new_ext(), crate::mock::Test);

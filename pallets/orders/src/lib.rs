@@ -428,7 +428,8 @@ pub mod pallet {
 			Orders::<T>::get(id)
 		}
 
-		/// The orders that wait for a node.
+		/// The orders that wait for their lot. Others that nobody could take are drawn for again some
+		/// blocks later.
 		pub fn waiting() -> Queue {
 			Waiting::<T>::get()
 		}

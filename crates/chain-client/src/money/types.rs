@@ -298,6 +298,6 @@ pub struct Order {
 	pub until: u32,
 	/// Nodes it was given to and that did not keep it, the last ones.
 	pub passed: Vec<NodeIndex>,
-	/// How often it was drawn for since it was active.
+	/// How often it was given to a node since it was active.
 	pub attempts: u32,
 }
