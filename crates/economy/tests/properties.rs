@@ -4,8 +4,8 @@
 use hippius_economy::{
 	alpha_for, carry, consume, credits_for,
 	index::{cost, in_force, index_at, once, ratio, whole, Meter, Point, GB_HOUR, MAX_PRICE},
-	insert, mul_div, mul_div_ceil, place, share, slash_split, split, total, used, Batch, Funding,
-	Oracle, Paid, PriceError, TooManyBatches, ALPHA, HOUR_MS,
+	insert, mul_div, mul_div_ceil, pick, place, share, slash_split, split, total, used, Batch,
+	Funding, Oracle, Paid, PriceError, TooManyBatches, ALPHA, HOUR_MS,
 };
 use proptest::prelude::*;
 

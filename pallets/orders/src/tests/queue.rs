@@ -112,6 +112,21 @@ fn an_order_that_nobody_can_take_waits_until_its_term_is_over() {
 }
 
 #[test]
+fn who_waits_alone_is_not_drawn_for_each_block() {
+	run(|| {
+		let id = order(1);
+		let mut drawn = Vec::new();
+		for _ in 0..4 * RETRY_BLOCKS {
+			pass(1);
+			drawn.push(since()[&id]);
+		}
+		drawn.dedup();
+		let expected: Vec<u32> = (0..4).map(|turn| 2 + turn * RETRY_BLOCKS).collect();
+		assert_eq!(drawn, expected);
+	});
+}
+
+#[test]
 fn who_finds_nobody_is_not_drawn_for_each_block_nor_in_the_way_of_others() {
 	run(|| {
 		MaxOrders::set(u32::MAX);
