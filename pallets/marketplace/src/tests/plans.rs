@@ -183,7 +183,8 @@ fn what_changes_while_periods_are_behind_is_charged_for_its_time() {
 		pass(600);
 		settle(1);
 		settle(2);
-		let hour = 100 * 1 / 42;
+		// Of 42 hours that a period has.
+		let hour = 100 / 42;
 		assert_eq!(1_000 * DOLLAR - credits(1), 60 * (100 + 8 * 42) + hour);
 		assert_eq!(
 			1_000 * DOLLAR - credits(2),
