@@ -8,3 +8,4 @@ mod plans;
 mod usage;
 mod vouchers;
 mod walk;
+mod wash;
