@@ -12,8 +12,8 @@ use frame_support::{
 	BoundedVec,
 };
 use hippius_primitives::{
-	heartbeat::PAGE_NODES, money::Service, registration::NodeStatus, Epoch, NodeAddress,
-	NodeIndex, NodeKey, Pg,
+	heartbeat::PAGE_NODES, money::Service, registration::NodeStatus, Epoch, NodeAddress, NodeIndex,
+	NodeKey, Pg,
 };
 use pallet_heartbeats::{NodeState, PageState};
 use pallet_ranking::{EraEntry, EraTotals};
