@@ -10,7 +10,10 @@ use hippius_primitives::{
 	money::{EgressReceipt, Pool, Service, Source, Voucher},
 	traits::{NodeEarnings, UsageMeter},
 };
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+	prelude::*,
+	test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use sp_core::{ed25519, Pair};
 use sp_runtime::MultiSignature;
 use std::{cell::RefCell, collections::BTreeMap};
@@ -375,10 +378,12 @@ fn conserved() {
 	let done = RefCell::default();
 	let config = ProptestConfig {
 		cases: 64,
-		source_file: Some(file!()),
+		failure_persistence: None,
 		..ProptestConfig::default()
 	};
-	TestRunner::new(config)
+	// The same walks each time, so that what they reach is known.
+	let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+	TestRunner::new_with_rng(config, rng)
 		.run(&prop::collection::vec(step(), 60..160), |steps| {
 			walk(steps, &done);
 			Ok(())
