@@ -1,6 +1,6 @@
 //! What the benchmarks of `pallet_orders` cost. **Written by `scripts/weights.sh`; do not edit.**
 //!
-//! Measured in the runtime's wasm on Intel(R) Xeon(R) Processor, 8 steps, 8 repeats: time by least squares
+//! Measured in the runtime's wasm on Intel(R) Xeon(R) Processor, 5 steps, 5 repeats: time by least squares
 //! over the faster half, storage as counted, proofs as recorded and with [`PATH`] for each read.
 
 use frame_support::weights::{RuntimeDbWeight, Weight};
@@ -16,45 +16,45 @@ fn part(db: RuntimeDbWeight, time: u64, proof: u64, reads: u64, writes: u64) -> 
 
 /// `offer`.
 pub(crate) fn offer(db: RuntimeDbWeight) -> Weight {
-	part(db, 58_221_000, 2_031, 3, 2)
+	part(db, 102_051_000, 6_864, 3, 2)
 }
 
 /// `request`.
 pub(crate) fn request(db: RuntimeDbWeight) -> Weight {
-	part(db, 55_685_000, 446, 5, 4)
+	part(db, 100_304_000, 2_697, 8, 5)
 }
 
 /// `assign`.
 pub(crate) fn assign(db: RuntimeDbWeight) -> Weight {
-	part(db, 651_013_000, 10_231, 64, 3)
+	part(db, 803_009_000, 35_455, 81, 5)
 }
 
 /// `accept`.
 pub(crate) fn accept(db: RuntimeDbWeight) -> Weight {
-	part(db, 104_661_000, 2_311, 8, 4)
+	part(db, 84_512_000, 2_346, 8, 6)
 }
 
 /// `decline`.
 pub(crate) fn decline(db: RuntimeDbWeight) -> Weight {
-	part(db, 159_713_000, 2_741, 11, 18)
+	part(db, 142_063_000, 4_864, 13, 18)
 }
 
 /// `set_running`.
 pub(crate) fn set_running(db: RuntimeDbWeight) -> Weight {
-	part(db, 134_873_000, 1_131, 7, 16)
+	part(db, 115_880_000, 1_129, 7, 16)
 }
 
 /// `renew`.
 pub(crate) fn renew(db: RuntimeDbWeight) -> Weight {
-	part(db, 28_490_000, 592, 1, 1)
+	part(db, 33_080_000, 590, 1, 3)
 }
 
 /// `cancel`.
 pub(crate) fn cancel(db: RuntimeDbWeight) -> Weight {
-	part(db, 158_190_000, 1_804, 11, 19)
+	part(db, 129_300_000, 1_836, 10, 19)
 }
 
 /// `advance`.
 pub(crate) fn advance(db: RuntimeDbWeight) -> Weight {
-	part(db, 166_677_000, 2_741, 11, 18)
+	part(db, 148_774_000, 4_864, 13, 18)
 }

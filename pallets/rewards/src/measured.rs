@@ -1,6 +1,6 @@
 //! What the benchmarks of `pallet_rewards` cost. **Written by `scripts/weights.sh`; do not edit.**
 //!
-//! Measured in the runtime's wasm on Intel(R) Xeon(R) Processor, 8 steps, 8 repeats: time by least squares
+//! Measured in the runtime's wasm on Intel(R) Xeon(R) Processor, 5 steps, 5 repeats: time by least squares
 //! over the faster half, storage as counted, proofs as recorded and with [`PATH`] for each read.
 
 use frame_support::weights::{RuntimeDbWeight, Weight};
@@ -16,55 +16,55 @@ fn part(db: RuntimeDbWeight, time: u64, proof: u64, reads: u64, writes: u64) -> 
 
 /// `freeze`.
 pub(crate) fn freeze(db: RuntimeDbWeight) -> Weight {
-	part(db, 122_989_000, 784, 9, 8)
+	part(db, 116_282_000, 784, 9, 8)
 }
 
 /// `payout_page`.
 pub(crate) fn payout_page(db: RuntimeDbWeight) -> Weight {
-	part(db, 2_705_672_000, 44_953, 263, 131)
+	part(db, 2_071_161_000, 44_953, 263, 131)
 }
 
-/// `payout_egress_page`: not measured yet, as `payout_page` with an item more of each node, which is removed.
+/// `payout_egress_page`.
 pub(crate) fn payout_egress_page(db: RuntimeDbWeight) -> Weight {
-	part(db, 4_000_000_000, 60_000, 391, 259)
+	part(db, 2_555_250_000, 38_566, 389, 259)
 }
 
-/// `payout_ordered_page`: not measured yet, as `payout_page` with two items more of each node.
+/// `payout_ordered_page`.
 pub(crate) fn payout_ordered_page(db: RuntimeDbWeight) -> Weight {
-	part(db, 4_000_000_000, 80_000, 519, 131)
+	part(db, 3_242_076_000, 52_368, 520, 131)
 }
 
 /// `close_era`.
 pub(crate) fn close_era(db: RuntimeDbWeight) -> Weight {
-	part(db, 77_224_000, 666, 4, 3)
+	part(db, 74_343_000, 666, 4, 3)
 }
 
 /// `withdraw`.
 pub(crate) fn withdraw(db: RuntimeDbWeight) -> Weight {
-	part(db, 146_927_000, 2_531, 7, 4)
+	part(db, 153_220_000, 2_531, 7, 4)
 }
 
 /// `freeze_stakers`.
 pub(crate) fn freeze_stakers(db: RuntimeDbWeight) -> Weight {
-	part(db, 102_293_000, 4_489, 6, 4)
+	part(db, 99_867_000, 4_489, 6, 4)
 }
 
 /// `payout_validator`.
 pub(crate) fn payout_validator(db: RuntimeDbWeight) -> Weight {
-	part(db, 1_832_845_000, 23_803, 520, 515)
+	part(db, 1_495_218_000, 23_803, 520, 515)
 }
 
 /// `close_staker_era`.
 pub(crate) fn close_staker_era(db: RuntimeDbWeight) -> Weight {
-	part(db, 255_042_000, 8_762, 133, 131)
+	part(db, 238_843_000, 8_762, 133, 131)
 }
 
 /// `withdraw_stake`.
 pub(crate) fn withdraw_stake(db: RuntimeDbWeight) -> Weight {
-	part(db, 132_811_000, 1_727, 4, 4)
+	part(db, 128_546_000, 1_727, 4, 4)
 }
 
 /// `pay_treasury`.
 pub(crate) fn pay_treasury(db: RuntimeDbWeight) -> Weight {
-	part(db, 118_978_000, 733, 4, 4)
+	part(db, 110_826_000, 733, 4, 4)
 }
