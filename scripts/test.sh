@@ -246,10 +246,10 @@ section_fresh() {
 }
 
 section_clients() (
-	export PATH=$CARGO_TARGET_DIR/debug:$PATH
 	cd tests/clients
 	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
-	npm test --silent
+	# With our own tools.
+	PATH="$CARGO_TARGET_DIR/debug:$PATH" npm test --silent
 )
 
 section_stories() { scripts/stories.sh; }

@@ -109,10 +109,27 @@ fn refill(senders: &[sr25519::Pair]) {
 	}
 }
 
+/// Whether calls of the block made or burnt money: root may, and anybody may burn what is his.
+fn is_issuance_changed() -> bool {
+	use pallet_balances::Event as Changed;
+	System::events().iter().any(|record| {
+		matches!(
+			record.event,
+			RuntimeEvent::Balances(
+				Changed::Burned { .. }
+					| Changed::BalanceSet { .. }
+					| Changed::TotalIssuanceForced { .. }
+			)
+		)
+	})
+}
+
 #[derive(Debug, Default)]
 struct Seen {
 	succeeded: u64,
 	failed: u64,
+	/// Blocks after which as much was issued as before.
+	conserved: u32,
 	/// By reason.
 	refused: BTreeMap<String, u64>,
 }
@@ -142,10 +159,11 @@ fn a_long_random_run_breaks_nothing() {
 			let output = (blocks % BLOCKS_PER_OUTPUT == 0)
 				.then(|| sp_io::hashing::blake2_256(&chain.slot().to_le_bytes()));
 			pallet_babe::AuthorVrfRandomness::<Runtime>::put(output);
+			refill(&senders);
+			let issued = Balances::total_issuance();
 			chain.open();
 			pallet_babe::AuthorVrfRandomness::<Runtime>::kill();
 			known.refresh();
-			refill(&senders);
 			for _ in 0..rng.usize(..PER_BLOCK) {
 				let Some(extrinsic) = extrinsic(&mut rng, &values, &mut known, &senders) else {
 					continue;
@@ -160,6 +178,10 @@ fn a_long_random_run_breaks_nothing() {
 			}
 			chain.close();
 			common::money::money_holds();
+			if !is_issuance_changed() {
+				assert_eq!(Balances::total_issuance(), issued, "I5");
+				seen.conserved += 1;
+			}
 			blocks += 1;
 			if blocks % BLOCKS_PER_CHECK == 0 {
 				check_state();
@@ -178,6 +200,7 @@ fn a_long_random_run_breaks_nothing() {
 	// A run in which nothing works shows nothing.
 	assert!(seen.succeeded > extrinsics / 20, "{seen:?}");
 	assert!(seen.failed > extrinsics / 20, "{seen:?}");
+	assert!(seen.conserved > blocks / 2, "{seen:?}");
 	if extrinsics >= EXTRINSICS {
 		assert!(money.revenue > 0 && money.miners_withdrawn > 0, "{money:?}");
 		assert!(

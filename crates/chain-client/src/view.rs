@@ -189,7 +189,7 @@ impl ChainView {
 
 	/// The number of an account's next transaction.
 	pub(crate) async fn nonce(&self, account: &AccountId32) -> Result<u64, ChainError> {
-		let entry: Option<AccountEntry> = self.entry(&storage::ACCOUNT, account.clone()).await?;
+		let entry: Option<AccountEntry> = self.entry(&storage::ACCOUNT, *account).await?;
 		Ok(entry.map_or(0, |entry| entry.nonce.into()))
 	}
 

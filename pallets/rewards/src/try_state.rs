@@ -17,6 +17,8 @@ impl<T: Config> Pallet<T> {
 	/// * I3: miners' parts are what is in pools, in eras, credited, withdrawn and slashed; validators'
 	///   and the treasury's parts likewise.
 	/// * I4: the account has what the pots say, and what keeps it alive.
+	/// * I5: the accounts have what was issued, so nothing was made or lost on the way. That what was issued
+	///   stays the same is a matter of two moments, which the tests compare.
 	/// * I6: an era pays no more than it has; its paid pages are those marked.
 	/// * I7: slashes are what repair, reporters and treasury got.
 	/// * Exactly the eras with a pool are open. What was sent adds up to its sum.
@@ -67,6 +69,14 @@ impl<T: Config> Pallet<T> {
 		ensure!(
 			T::Currency::balance(&Self::account()) >= liable,
 			"the account has less than the pots say"
+		);
+		let all = frame_system::Account::<T>::iter_keys()
+			.map(|account| T::Currency::total_balance(&account))
+			.try_fold(0u128, |sum, part| sum.checked_add(part))
+			.ok_or("more than there can be")?;
+		ensure!(
+			all == T::Currency::total_issuance(),
+			"the accounts do not have what was issued"
 		);
 		Self::try_state_eras()
 	}
