@@ -1,8 +1,9 @@
 //! Who may store, delete and restore here.
 //!
 //! A permit counts for the chain and the map it names, for the slot that its stripe gives this node,
-//! for a few minutes, and once: what it stored and somebody then deleted it does not store again.
-//! The memory of used permits ends with the process, so permits from before its start are not taken.
+//! for a few minutes, and once: brought again it is stale, and who may sign signs another, as after an
+//! answer that was lost. What it stored and somebody then deleted it does not store again. The memory
+//! of used permits ends with the process, so permits from before its start are not taken.
 
 use crate::epochs::{Epochs, Held};
 use arion_grid::{ServiceError, Status};
@@ -16,7 +17,7 @@ use hippius_primitives::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{
 	collections::{BTreeSet, HashMap},
-	sync::{Arc, Mutex, PoisonError},
+	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -111,15 +112,56 @@ pub struct Permits {
 	clock: Clock,
 	started: u64,
 	most: usize,
-	used: Mutex<Used>,
+	used: Arc<Mutex<Used>>,
 }
 
-/// Digests of used permits with the time they expire.
+type Digest = [u8; 16];
+
+/// What is known of a permit's use.
+struct Use {
+	/// When the permit expires.
+	until: u64,
+	/// Whether what it allows was done; it is under way otherwise.
+	done: bool,
+}
+
+/// Permits that were used or are being used.
 #[derive(Default)]
 struct Used {
-	until: HashMap<[u8; 16], u64>,
+	uses: HashMap<Digest, Use>,
 	/// When expired ones are dropped next.
 	sweep: u64,
+}
+
+fn locked(used: &Mutex<Used>) -> MutexGuard<'_, Used> {
+	used.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The only use of a permit, under way. If it is dropped before [`Claim::done`], nothing was done and
+/// the permit can be used again.
+#[must_use]
+pub struct Claim {
+	used: Arc<Mutex<Used>>,
+	digest: Digest,
+	done: bool,
+}
+
+impl Claim {
+	/// What the permit allows was done.
+	pub fn done(mut self) {
+		self.done = true;
+		if let Some(entry) = locked(&self.used).uses.get_mut(&self.digest) {
+			entry.done = true;
+		}
+	}
+}
+
+impl Drop for Claim {
+	fn drop(&mut self) {
+		if !self.done {
+			locked(&self.used).uses.remove(&self.digest);
+		}
+	}
 }
 
 /// How long expired entries may stay, in milliseconds.
@@ -139,7 +181,7 @@ impl Permits {
 			clock,
 			started: clock(),
 			most: MOST_USED,
-			used: Mutex::default(),
+			used: Arc::default(),
 		}
 	}
 
@@ -173,30 +215,55 @@ impl Permits {
 		self.check_issuer(peer, signed)
 	}
 
-	/// Whether the permit was used here already, for this slot.
-	pub fn is_used<P: Encode>(&self, signed: &Signed<P>, slot: u8) -> bool {
-		self.used().until.contains_key(&digest(signed, slot))
+	/// Whether the permit was not used here for this slot, where what it allows to be stored is
+	/// `held` or not.
+	pub fn check_unused<P: Encode>(
+		&self,
+		signed: &Signed<P>,
+		slot: u8,
+		held: bool,
+	) -> Result<(), ServiceError> {
+		match self.used().uses.get(&digest(signed, slot)) {
+			None => Ok(()),
+			Some(Use { done: true, .. }) if !held => Err(ServiceError::refused(
+				"the permit was used before, and what it stored was deleted since",
+			)),
+			Some(_) => Err(used_before()),
+		}
 	}
 
-	/// Whether one more use can be remembered. Without memory a permit could be used twice, so
-	/// nothing is taken then. To be asked before the use; those under way at once may go beyond.
-	pub fn check_room(&self) -> Result<(), ServiceError> {
+	/// Begins the permit's only use, before it `expires`. Without memory a permit could be used twice,
+	/// so none is taken when too many are remembered.
+	pub fn claim<P: Encode>(
+		&self,
+		signed: &Signed<P>,
+		slot: u8,
+		expires: u64,
+	) -> Result<Claim, ServiceError> {
 		let now = (self.clock)();
+		let digest = digest(signed, slot);
 		let mut used = self.used();
 		if now >= used.sweep {
-			used.until.retain(|_, until| *until > now);
+			used.uses.retain(|_, entry| entry.until > now);
 			used.sweep = now.saturating_add(SWEEP_EVERY);
 		}
-		if used.until.len() >= self.most {
+		if used.uses.contains_key(&digest) {
+			return Err(used_before());
+		}
+		if used.uses.len() >= self.most {
 			let what = "too many permits were used in the last minutes";
 			return Err(ServiceError::new(Status::Busy, what));
 		}
-		Ok(())
-	}
-
-	/// Remembers that the permit was used.
-	pub fn remember<P: Encode>(&self, signed: &Signed<P>, slot: u8, expires: u64) {
-		self.used().until.insert(digest(signed, slot), expires);
+		let entry = Use {
+			until: expires,
+			done: false,
+		};
+		used.uses.insert(digest, entry);
+		Ok(Claim {
+			used: self.used.clone(),
+			digest,
+			done: false,
+		})
 	}
 
 	/// This node's number and slot in the placement group of a batch, if it is a member and all
@@ -247,11 +314,11 @@ impl Permits {
 
 	/// Used permits remembered now.
 	pub fn remembered(&self) -> usize {
-		self.used().until.len()
+		self.used().uses.len()
 	}
 
-	fn used(&self) -> std::sync::MutexGuard<'_, Used> {
-		self.used.lock().unwrap_or_else(PoisonError::into_inner)
+	fn used(&self) -> MutexGuard<'_, Used> {
+		locked(&self.used)
 	}
 
 	fn check_chain(&self, genesis: &[u8; 32]) -> Result<(), ServiceError> {
@@ -306,9 +373,16 @@ fn unplaced(error: &str, epoch: Epoch) -> ServiceError {
 	ServiceError::internal("the map cannot place the stripe")
 }
 
+fn used_before() -> ServiceError {
+	ServiceError::new(
+		Status::StalePermit,
+		"the permit was used before; sign a new one",
+	)
+}
+
 /// What is remembered of a permit's use. Of the whole permit, so that an issuer that uses a nonce
 /// twice hurts nobody.
-fn digest<P: Encode>(signed: &Signed<P>, slot: u8) -> [u8; 16] {
+fn digest<P: Encode>(signed: &Signed<P>, slot: u8) -> Digest {
 	let hash = blake3::hash(&(&signed.issuer, &signed.permit, slot).encode());
 	let mut short = [0; 16];
 	short.copy_from_slice(&hash.as_bytes()[..16]);

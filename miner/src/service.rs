@@ -164,6 +164,11 @@ impl MinerService {
 		}
 	}
 
+	fn check_unused(&self, permit: &SignedPermit, meta: &ShardMeta) -> Result<(), ServiceError> {
+		let held = meta.shard().is_some_and(|shard| self.store.has(&shard));
+		self.permits.check_unused(permit, meta.slot, held)
+	}
+
 	fn before_ack(&self) {
 		if let Some(Failpoint::BeforeAck(left)) = &self.failpoint {
 			if left.fetch_sub(1, Relaxed) == 1 {
@@ -280,6 +285,8 @@ impl ShardService for MinerService {
 		meta: &ShardMeta,
 	) -> Result<(), ServiceError> {
 		let checked = self.permits.check_store(peer, permit, meta);
+		// Before the shard's bytes come.
+		let checked = checked.and_then(|()| self.check_unused(permit, meta));
 		if checked.is_err() {
 			self.metrics.add(|m| &m.permits_refused, 1);
 		}
@@ -295,10 +302,10 @@ impl ShardService for MinerService {
 			self.permits.check_change(&peer, &change).inspect_err(|_| {
 				self.metrics.add(|m| &m.permits_refused, 1);
 			})?;
-			self.permits.check_room()?;
+			let expires = change.permit.expires;
+			let claim = self.permits.claim(&change, EVERY_SLOT, expires)?;
 			let (stripe, issuer) = (change.permit.stripe, change.issuer);
 			let restore = change.permit.change == Change::Restore;
-			let used = self.permits.is_used(&change, EVERY_SLOT);
 			let look = move |store: &StoreSet| store.holdings(&stripe, restore);
 			let holdings = self.blocking(READ_PATIENCE, look).await?;
 			let there = holdings.len();
@@ -307,8 +314,12 @@ impl ShardService for MinerService {
 				.filter(|held| held.tag.is_some_and(|tag| tag.issuer == issuer))
 				.map(|held| held.meta)
 				.collect();
-			let found = ours.len();
-			if !used && !restore && found > 0 {
+			if there > 0 && ours.is_empty() {
+				return Err(ServiceError::refused(
+					"only the issuer that let the shards be stored can have this done",
+				));
+			}
+			if !restore && !ours.is_empty() {
 				// Before the shards go, or repair would bring them back.
 				ours.iter().for_each(|meta| self.repair.stored(meta));
 				self.repair.deleted(stripe).await.map_err(|error| {
@@ -319,7 +330,7 @@ impl ShardService for MinerService {
 			let repair = self.repair.clone();
 			let job = move |store: &StoreSet| {
 				let mut changed = 0;
-				for meta in ours.iter().filter(|_| !used) {
+				for meta in &ours {
 					let Some(shard) = meta.shard() else { continue };
 					let key = shard.into();
 					changed += match restore {
@@ -330,22 +341,11 @@ impl ShardService for MinerService {
 						repair.stored(meta);
 					}
 				}
+				claim.done();
 				Ok(changed)
 			};
-			match (there, found, self.blocking(WRITE_PATIENCE, job).await?) {
-				(there, 0, _) if there > 0 => Err(ServiceError::refused(
-					"only the issuer that let the shards be stored can have this done",
-				)),
-				// Said twice it is done once; said again after it was undone, not again.
-				(_, found, _) if used && found > 0 => {
-					Err(ServiceError::refused("the permit was used before"))
-				}
-				(_, _, changed) => {
-					let expires = change.permit.expires;
-					self.permits.remember(&change, EVERY_SLOT, expires);
-					Ok(u32::try_from(changed).unwrap_or(u32::MAX))
-				}
-			}
+			let changed = self.blocking(WRITE_PATIENCE, job).await?;
+			Ok(u32::try_from(changed).unwrap_or(u32::MAX))
 		})
 	}
 
@@ -383,13 +383,8 @@ impl ShardService for MinerService {
 	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
 		Box::pin(async move {
 			let (len, slot) = (bytes.len() as u64, meta.slot);
-			let held = meta.shard().is_some_and(|shard| self.store.has(&shard));
-			if !held && self.permits.is_used(&permit, slot) {
-				return Err(ServiceError::refused(
-					"the permit was used before, and what it stored was deleted since",
-				));
-			}
-			self.permits.check_room()?;
+			self.check_unused(&permit, &meta)?;
+			let claim = self.permits.claim(&permit, slot, permit.permit.expires)?;
 			let tag = Tag {
 				issuer: permit.issuer,
 				owner: permit.permit.owner,
@@ -397,6 +392,7 @@ impl ShardService for MinerService {
 			let repair = self.repair.clone();
 			let store = move |store: &StoreSet| {
 				let outcome = store.put_tagged(&meta, Some(&tag), &bytes)?;
+				claim.done();
 				repair.stored(&meta);
 				Ok(outcome)
 			};
@@ -404,10 +400,6 @@ impl ShardService for MinerService {
 			let turn = self.puts.acquire().await.map_err(closing)?;
 			let outcome = self.blocking(WRITE_PATIENCE, store).await;
 			drop(turn);
-			if outcome.is_ok() {
-				let expires = permit.permit.expires;
-				self.permits.remember(&permit, slot, expires);
-			}
 			self.before_ack();
 			match outcome {
 				Ok(PutOutcome::Stored) => {

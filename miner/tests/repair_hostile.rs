@@ -6,15 +6,12 @@ mod common;
 
 use arion_crush::WEIGHT_ONE;
 use arion_grid::{
-	BoxFuture, Extract, Grid, GridConfig, Identity, Listed, Listing, PutAck, ServiceError,
-	ShardService,
+	BoxFuture, Extract, Grid, GridConfig, Identity, Listed, Listing, ServiceError, ShardService,
 };
 use arion_miner::{daemon::Daemon, files::BasePath, init::init, size::ByteSize};
 use bytes::Bytes;
 use common::network::{hand_over, holders, map, settings, until, Seat, Stripe};
-use hippius_primitives::{
-	daemon::EpochUpdate, permit::SignedPermit, Epoch, NodeKey, Pg, ShardId, ShardMeta, StripeId,
-};
+use hippius_primitives::{daemon::EpochUpdate, Epoch, NodeKey, Pg, ShardId, ShardMeta, StripeId};
 use std::{
 	collections::BTreeMap,
 	os::unix::fs::FileExt,
@@ -46,20 +43,6 @@ impl Memory {
 }
 
 impl ShardService for Memory {
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("full"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("full")) })
-	}
-
 	fn get(
 		&self,
 		_: NodeKey,

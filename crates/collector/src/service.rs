@@ -1,15 +1,9 @@
 //! The collector on the network: it takes beats, and nothing else.
 
 use crate::{BeatError, Book, ChainView};
-use arion_grid::{BoxFuture, Extract, PutAck, ServiceError, ShardService, Status};
-use bytes::Bytes;
-use hippius_primitives::{
-	heartbeat::SignedBeat, permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId,
-};
-use std::{
-	ops::Range,
-	sync::{Mutex, MutexGuard, PoisonError},
-};
+use arion_grid::{ServiceError, ShardService, Status};
+use hippius_primitives::{heartbeat::SignedBeat, NodeKey};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A [`Book`] that nodes can reach.
 pub struct Collector<C> {
@@ -62,44 +56,5 @@ impl<C: ChainView + Send + Sync + 'static> ShardService for Collector<C> {
 				Err(told(error))
 			}
 		}
-	}
-
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("a collector stores nothing"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("a collector stores nothing")) })
-	}
-
-	fn get(
-		&self,
-		_: NodeKey,
-		_: ShardId,
-		_: Option<Range<u64>>,
-	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
-		Box::pin(async { Ok(None) })
-	}
-
-	fn has(
-		&self,
-		_: NodeKey,
-		shards: Vec<ShardId>,
-	) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
-		Box::pin(async move { Ok(vec![false; shards.len()]) })
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(None) })
 	}
 }

@@ -18,13 +18,11 @@
 #![forbid(unsafe_code)]
 
 use arion_grid::{
-	BoxFuture, Extract, Grid, GridConfig, GridError, Identity, Peer, PutAck, Reach, RelayAddress,
+	BoxFuture, Extract, Grid, GridConfig, GridError, Identity, Peer, Reach, RelayAddress,
 	ServiceError, ShardService,
 };
 use bytes::Bytes;
-use hippius_primitives::{
-	id::shard_id, permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId,
-};
+use hippius_primitives::{id::shard_id, NodeKey, ShardId};
 use std::{
 	error::Error,
 	net::SocketAddr,
@@ -64,20 +62,6 @@ fn shards() -> Vec<(ShardId, Bytes)> {
 struct Shards(Vec<(ShardId, Bytes)>);
 
 impl ShardService for Shards {
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("read only"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("read only")) })
-	}
-
 	fn get(
 		&self,
 		_: NodeKey,
@@ -98,14 +82,6 @@ impl ShardService for Shards {
 		let held = |shard: &ShardId| self.0.iter().any(|(id, _)| id == shard);
 		let answer = shards.iter().map(held).collect();
 		Box::pin(async move { Ok(answer) })
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(None) })
 	}
 }
 

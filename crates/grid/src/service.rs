@@ -138,7 +138,8 @@ impl ServiceError {
 	}
 }
 
-/// Holds the shards a node serves. Implemented by the miner over its store, by tests in memory.
+/// Holds the shards a node serves. Implemented by the miner over its store, by tests in memory. What a
+/// service does not implement, it has not got and refuses to take.
 ///
 /// The futures run on the async runtime: work that blocks (disk) belongs on `spawn_blocking`.
 /// `get`, `has` and `stripe` are dropped when the peer stops waiting; a `put` is not. All are
@@ -158,7 +159,10 @@ pub trait ShardService: Send + Sync + 'static {
 		peer: &NodeKey,
 		permit: &SignedPermit,
 		meta: &ShardMeta,
-	) -> Result<(), ServiceError>;
+	) -> Result<(), ServiceError> {
+		let _ = (peer, permit, meta);
+		Err(ServiceError::refused("this node stores nothing"))
+	}
 
 	/// Stores a shard, which was authorized. `meta` is consistent, `bytes` are not empty, no longer than a full shard,
 	/// and hash to `meta`'s shard id: all checked before the call. The future resolves to `Ok`
@@ -169,7 +173,10 @@ pub trait ShardService: Send + Sync + 'static {
 		permit: SignedPermit,
 		meta: ShardMeta,
 		bytes: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>>;
+	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
+		let _ = (peer, permit, meta, bytes);
+		Box::pin(async { Err(ServiceError::refused("this node stores nothing")) })
+	}
 
 	/// Groups (of 16 KiB) of a shard, all if none are named; `None` if the shard is not held.
 	/// [`ServiceError::bad_request`] if it has no such groups. The bytes need not be verified: the
@@ -179,7 +186,10 @@ pub trait ShardService: Send + Sync + 'static {
 		peer: NodeKey,
 		shard: ShardId,
 		groups: Option<Range<u64>>,
-	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>>;
+	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
+		let _ = (peer, shard, groups);
+		Box::pin(async { Ok(None) })
+	}
 
 	/// Signs for what is held of a batch; `entries` are as many as the batch says. The service
 	/// checks that they make the batch's root. By default refused.
@@ -219,14 +229,20 @@ pub trait ShardService: Send + Sync + 'static {
 		&self,
 		peer: NodeKey,
 		shards: Vec<ShardId>,
-	) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>>;
+	) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
+		let _ = peer;
+		Box::pin(async move { Ok(vec![false; shards.len()]) })
+	}
 
 	/// The description of a stripe of which at least one shard is held; any slot's will do.
 	fn stripe(
 		&self,
 		peer: NodeKey,
 		stripe: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>>;
+	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
+		let _ = (peer, stripe);
+		Box::pin(async { Ok(None) })
+	}
 
 	/// Stripes of a placement group of which shards are held, by
 	/// [`group_key`](StripeId::group_key): those after `after`, at most `limit` (1 to

@@ -111,7 +111,7 @@ pub enum Status {
 	/// Something broke in the node.
 	#[codec(index = 7)]
 	Internal,
-	/// The permit is too old for this node, or from before its start: sign a new one.
+	/// The permit is too old for this node, from before its start, or was used: sign a new one.
 	#[codec(index = 8)]
 	StalePermit,
 	/// The node has not the map that is spoken of, or no longer: try again when both sides have

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use arion_grid::{
-	BoxFuture, Extract, Grid, GridConfig, Identity, PathKind, PutAck, Reach, RelayAddress,
-	RelayState, ServiceError, ShardService,
+	BoxFuture, Extract, Grid, GridConfig, Identity, PathKind, Reach, RelayAddress, RelayState,
+	ServiceError, ShardService,
 };
 use arion_relay::{admission::Admission, config::Config, server::Relay};
 use bytes::Bytes;
-use hippius_primitives::{permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{NodeKey, ShardId};
 use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 use tokio::{
 	io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -118,20 +118,6 @@ fn two() -> Two {
 }
 
 impl ShardService for Two {
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("read only"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("read only")) })
-	}
-
 	fn get(
 		&self,
 		_: NodeKey,
@@ -142,22 +128,6 @@ impl ShardService for Two {
 			let held = self.0.iter().find(|(id, _)| *id == shard);
 			Ok(held.and_then(|(_, bytes)| Extract::of(bytes, groups)))
 		})
-	}
-
-	fn has(
-		&self,
-		_: NodeKey,
-		shards: Vec<ShardId>,
-	) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
-		Box::pin(async move { Ok(vec![false; shards.len()]) })
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(None) })
 	}
 }
 

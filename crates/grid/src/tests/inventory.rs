@@ -2,11 +2,9 @@
 
 use super::support::{pair, quick, Memory};
 use crate::{
-	BoxFuture, Extract, GridError, Listed, Listing, PutAck, ServiceError, ShardService, Status,
-	MAX_LISTED,
+	BoxFuture, GridError, Listed, Listing, ServiceError, ShardService, Status, MAX_LISTED,
 };
-use bytes::Bytes;
-use hippius_primitives::{permit::SignedPermit, NodeKey, Pg, ShardId, ShardMeta, StripeId};
+use hippius_primitives::{NodeKey, Pg, StripeId};
 use std::sync::Arc;
 
 /// Lists 3000 stripes for every group, or nonsense.
@@ -25,41 +23,6 @@ fn number(stripe: StripeId) -> u32 {
 }
 
 impl ShardService for Lister {
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("full"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("no")) })
-	}
-
-	fn get(
-		&self,
-		_: NodeKey,
-		_: ShardId,
-		_: Option<std::ops::Range<u64>>,
-	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
-		Box::pin(async { Ok(None) })
-	}
-
-	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
-		Box::pin(async { Ok(Vec::new()) })
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(None) })
-	}
-
 	fn inventory(
 		&self,
 		_: NodeKey,

@@ -1,12 +1,9 @@
 //! Entries and order of ledgers.
 
 use super::support::{pair, quick, Memory};
-use crate::{BoxFuture, Extract, PutAck, ServiceError, ShardService, Status, MAX_BATCHES};
+use crate::{BoxFuture, ServiceError, ShardService, Status, MAX_BATCHES};
 use arion_storage_proof::{Batch, ShardLen, StripeEntry};
-use bytes::Bytes;
-use hippius_primitives::{
-	permit::SignedPermit, receipt::MAX_RECEIPT_STRIPES, NodeKey, Pg, ShardId, ShardMeta, StripeId,
-};
+use hippius_primitives::{receipt::MAX_RECEIPT_STRIPES, NodeKey, Pg, StripeId};
 use std::sync::Arc;
 
 /// Has 5000 batches in every group, number `n` of `n` stripes; or miscounts.
@@ -32,41 +29,6 @@ fn entries(count: usize) -> Vec<StripeEntry> {
 }
 
 impl ShardService for Ledgers {
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Err(ServiceError::refused("full"))
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		Box::pin(async { Err(ServiceError::refused("no")) })
-	}
-
-	fn get(
-		&self,
-		_: NodeKey,
-		_: ShardId,
-		_: Option<std::ops::Range<u64>>,
-	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
-		Box::pin(async { Ok(None) })
-	}
-
-	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
-		Box::pin(async { Ok(Vec::new()) })
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		Box::pin(async { Ok(None) })
-	}
-
 	fn leaves(
 		&self,
 		_: NodeKey,

@@ -3,16 +3,12 @@
 use super::support::{grid, pair, quick, raw_client, serving, shard, store, to, Memory, Stuck};
 use crate::{
 	wire::{code, frame, Request},
-	BoxFuture, DialCause, Extract, GridConfig, GridError, PutAck, ServiceError, ShardService,
-	Status,
+	DialCause, GridConfig, GridError, ShardService, Status,
 };
-use bytes::Bytes;
 use futures_util::future::try_join_all;
-use hippius_primitives::{
-	coding::SHARD_LEN, permit::SignedPermit, NodeKey, ShardId, ShardMeta, StripeId,
-};
+use hippius_primitives::{coding::SHARD_LEN, NodeKey, ShardId};
 use quinn::ConnectionError;
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 #[tokio::test]
 async fn connections_in_all_are_limited() {
@@ -109,41 +105,6 @@ struct Closed;
 impl ShardService for Closed {
 	fn admit(&self, _: &NodeKey) -> bool {
 		false
-	}
-
-	fn authorize(&self, _: &NodeKey, _: &SignedPermit, _: &ShardMeta) -> Result<(), ServiceError> {
-		Ok(())
-	}
-
-	fn put(
-		&self,
-		_: NodeKey,
-		_: SignedPermit,
-		_: ShardMeta,
-		_: Bytes,
-	) -> BoxFuture<'_, Result<PutAck, ServiceError>> {
-		unreachable!()
-	}
-
-	fn get(
-		&self,
-		_: NodeKey,
-		_: ShardId,
-		_: Option<Range<u64>>,
-	) -> BoxFuture<'_, Result<Option<Extract>, ServiceError>> {
-		unreachable!()
-	}
-
-	fn has(&self, _: NodeKey, _: Vec<ShardId>) -> BoxFuture<'_, Result<Vec<bool>, ServiceError>> {
-		unreachable!()
-	}
-
-	fn stripe(
-		&self,
-		_: NodeKey,
-		_: StripeId,
-	) -> BoxFuture<'_, Result<Option<ShardMeta>, ServiceError>> {
-		unreachable!()
 	}
 }
 
