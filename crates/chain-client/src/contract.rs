@@ -172,8 +172,14 @@ pub mod storage {
 		name: "Outage",
 		action: "reading Audits.Outage",
 	};
+	/// `HeartbeatConfig`, no key, which is [`crate::BeatRules`].
+	pub const BEAT_RULES: Entry = Entry {
+		pallet: "Heartbeats",
+		name: "Config",
+		action: "reading Heartbeats.Config",
+	};
 	/// All that are compared.
-	pub const ALL: [&Entry; 10] = [
+	pub const ALL: [&Entry; 11] = [
 		&NODES,
 		&TIMESTAMP,
 		&NODE_BY_KEY,
@@ -184,6 +190,7 @@ pub mod storage {
 		&RECORDS,
 		&PLACES,
 		&OUTAGE,
+		&BEAT_RULES,
 	];
 }
 

@@ -25,6 +25,7 @@
 
 mod account;
 mod audits;
+mod beats;
 mod client;
 pub mod contract;
 mod error;
@@ -40,6 +41,7 @@ mod view;
 
 pub use account::{parse_account, ss58, AccountError};
 pub use audits::{AuditRecord, Placing};
+pub use beats::BeatRules;
 pub use client::ChainClient;
 pub use error::{ChainError, MapProblem};
 pub use follow::BlockNumbers;

@@ -6,7 +6,7 @@ use crate::{
 	network::Network,
 	plan::{MinerPlan, FULL_NODE},
 };
-use hippius_chain_client::{At, ChainClient, ChainError};
+use hippius_chain_client::{At, ChainClient, ChainError, ChainView};
 use hippius_primitives::{traits::LivenessState, NodeIndex};
 use rustix::process::Signal;
 use std::{
@@ -170,10 +170,13 @@ pub async fn a_frozen_miner_is_noticed(net: &Network) -> Result<()> {
 	let process = net.process(&frozen.name)?;
 	process.signal(Signal::STOP)?;
 	let thaw = Thaw(process);
+	let at = client.best_block_number().await.map_err(chain)?;
 	let down = |state: &LivenessState| matches!(state, LivenessState::Down { .. });
 	let took = judged(&client, &[victim], down, "down").await?;
+	let view = client.at(At::Best).await.map_err(chain)?;
+	let within = down_in_time(&view, victim, at).await?;
 	story.say(format!(
-		"{} was frozen; the chain called it down after {:.0} s",
+		"{} was frozen; the chain called it down after {:.0} s, {within}",
 		frozen.name,
 		took.as_secs_f64()
 	));
@@ -185,6 +188,26 @@ pub async fn a_frozen_miner_is_noticed(net: &Network) -> Result<()> {
 		took.as_secs_f64()
 	));
 	Ok(())
+}
+
+/// Whether a node that was frozen at a block is down since the first window it could miss and no later
+/// than the rules say; tells by how many blocks. A window more is granted: not every one has a quorum.
+async fn down_in_time(view: &ChainView, node: NodeIndex, frozen_at: u32) -> Result<String> {
+	let rules = view.beat_rules().await.map_err(chain)?;
+	let rules = rules.ok_or_else(|| Error::Chain("the chain judges no heartbeats".into()))?;
+	let (state, _) = view.standing(node).await.map_err(chain)?;
+	let LivenessState::Down { since } = state else {
+		return Err(Error::Chain(format!("the frozen miner is {state:?} again")));
+	};
+	let (now, due) = (view.number(), rules.down_by(since));
+	let told = format!("in block {now}, frozen in {frozen_at}, silent since {since}, due by {due}");
+	let first = rules.window_of(frozen_at) + 1;
+	if rules.window_of(since) > first || now > due + rules.window_blocks {
+		return Err(Error::Chain(format!(
+			"the frozen miner was called down late: {told}"
+		)));
+	}
+	Ok(told)
 }
 
 /// How far a miner has filled its newest volume.
