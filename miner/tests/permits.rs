@@ -143,19 +143,34 @@ fn the_memory_of_used_permits_is_bounded_and_ends_with_them() {
 		issuer: NodeKey([1; 32]),
 		signature: [0; 64],
 	};
-	while permits.check_room().is_ok() {
+	let mut uses = 0;
+	let full = loop {
 		signed.permit.nonce += 1;
-		permits.remember(&signed, 3, signed.permit.expires);
-	}
+		match permits.claim(&signed, 3, signed.permit.expires) {
+			Ok(claim) => claim.done(),
+			Err(full) => break full,
+		}
+		uses += 1;
+	};
+	assert_eq!(full.status, Status::Busy);
+	assert_eq!(permits.remembered(), uses);
+	// The last one that found room.
+	signed.permit.nonce -= 1;
 	println!(
 		"{} used permits are remembered at most",
 		permits.remembered()
 	);
 	assert_eq!(permits.remembered(), 1 << 18);
-	assert_eq!(permits.check_room().unwrap_err().status, Status::Busy);
-	assert!(permits.is_used(&signed, 3) && !permits.is_used(&signed, 4));
+	let again = |held| permits.check_unused(&signed, 3, held).unwrap_err();
+	assert_eq!(again(true).status, Status::StalePermit);
+	assert_eq!(again(false).status, Status::Refused);
+	assert_eq!(permits.check_unused(&signed, 4, true), Ok(()));
 	CLOCK.store(START + 60_001, Ordering::Relaxed);
-	assert!(permits.check_room().is_ok());
+	// A use that came to nothing leaves nothing.
+	let claim = permits.claim(&signed, 3, START + 120_000).unwrap();
+	assert_eq!(permits.remembered(), 1);
+	assert!(permits.claim(&signed, 3, START + 120_000).is_err());
+	drop(claim);
 	assert_eq!(permits.remembered(), 0);
 }
 
@@ -216,24 +231,20 @@ async fn a_permit_is_good_once_and_only_its_issuer_deletes() {
 	let (id, stripe) = (meta.shard().unwrap(), meta.stripe);
 	let signed = permit(&gateway.identity(), 1, &meta, &bytes);
 
-	// Nobody else can use it; the same miner takes it once, and says so the second time.
+	// Nobody else can use it, and its issuer once.
 	assert_refused(
 		theirs.put(&signed, &meta, bytes.clone()).await,
 		"somebody else",
 	);
-	assert!(
-		!peer
-			.put(&signed, &meta, bytes.clone())
-			.await
-			.unwrap()
-			.already_held
-	);
-	assert!(
-		peer.put(&signed, &meta, bytes.clone())
-			.await
-			.unwrap()
-			.already_held
-	);
+	let stored = peer.put(&signed, &meta, bytes.clone()).await.unwrap();
+	assert!(!stored.already_held);
+	let again = peer.put(&signed, &meta, bytes.clone()).await.unwrap_err();
+	assert_eq!(again.status(), Some(Status::StalePermit), "{again}");
+	assert!(again.to_string().contains("used before"), "{again}");
+	// As after a lost answer: a new one is told that the shard is here.
+	let anew = permit(&gateway.identity(), 1, &meta, &bytes);
+	let stored = peer.put(&anew, &meta, bytes.clone()).await.unwrap();
+	assert!(stored.already_held);
 
 	// Another issuer deletes nothing; a permit for the opposite is not even sent.
 	let foreign = change(&stranger, Change::Delete, stripe, 1);
@@ -255,8 +266,15 @@ async fn a_permit_is_good_once_and_only_its_issuer_deletes() {
 	assert!(!listed().await);
 	assert!(daemon.repair().was_deleted(stripe).await.unwrap());
 	assert!(peer.get(id, 1 << 20).await.unwrap_err().is_not_found());
-	// Asked twice, as after a lost answer: nothing more to do.
-	assert_eq!(peer.delete(&delete).await.unwrap(), 0);
+	// Sent again, and asked again by another permit, as after a lost answer: nothing more to do.
+	let stale = |answer: Result<u32, GridError>| {
+		let error = answer.unwrap_err();
+		assert_eq!(error.status(), Some(Status::StalePermit), "{error}");
+		assert!(error.to_string().contains("used before"), "{error}");
+	};
+	stale(peer.delete(&delete).await);
+	let again = change(&gateway, Change::Delete, stripe, 3);
+	assert_eq!(peer.delete(&again).await.unwrap(), 0);
 
 	// The permit that stored it does not bring it back.
 	assert_refused(
@@ -271,13 +289,39 @@ async fn a_permit_is_good_once_and_only_its_issuer_deletes() {
 	assert!(!daemon.repair().was_deleted(stripe).await.unwrap());
 	assert_eq!(peer.get(id, 1 << 20).await.unwrap(), bytes);
 	// And the permit that deleted it does not delete it again.
-	assert_refused(peer.delete(&delete).await, "used before");
+	stale(peer.delete(&delete).await);
 	assert_eq!(peer.get(id, 1 << 20).await.unwrap(), bytes);
 	// Of another chain.
 	let mut other = delete.permit.clone();
 	other.genesis = [1; 32];
 	let other = gateway.identity().permit(other);
 	assert_refused(peer.delete(&other).await, "another chain");
+	daemon.stop().await.unwrap();
+}
+
+/// Sent many times at once it is still used once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_simultaneous_uses_of_a_permit_one_counts() {
+	const USES: usize = 8;
+	let dir = tempfile::tempdir().unwrap();
+	let (base, key) = made(dir.path());
+	give_map(&base, &update(1, key), key);
+	let daemon = Daemon::start(base, None).await.unwrap();
+	let gateway = client();
+	let peer = gateway.peer(key, vec![daemon.info().listen]);
+	let (meta, bytes) = shard(1);
+	let signed = permit(&gateway.identity(), 1, &meta, &bytes);
+	let uses = (0..USES).map(|_| peer.put(&signed, &meta, bytes.clone()));
+	let (done, refused): (Vec<_>, Vec<_>) = futures_util::future::join_all(uses)
+		.await
+		.into_iter()
+		.partition(Result::is_ok);
+	assert_eq!((done.len(), refused.len()), (1, USES - 1), "{refused:?}");
+	for error in refused.into_iter().filter_map(Result::err) {
+		assert_eq!(error.status(), Some(Status::StalePermit), "{error}");
+	}
+	let got = peer.get(meta.shard().unwrap(), 1 << 20).await.unwrap();
+	assert_eq!(got, bytes);
 	daemon.stop().await.unwrap();
 }
 

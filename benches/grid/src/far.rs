@@ -125,8 +125,13 @@ struct After {
 	late: f64,
 	/// Milliseconds from when it could know until it sent the last.
 	reaction: f64,
+	/// Round trips from the drop until the miner had sent its last.
+	stopped: f64,
 	/// Round trips from the drop to the last byte that came.
 	trips: f64,
+	/// The same by the round trip that this word and that byte really took, as a proxy's timers are
+	/// late by a millisecond or two.
+	own_trips: f64,
 }
 
 /// Fetches a shard and drops the transfer after a quarter of it.
@@ -156,11 +161,18 @@ async fn cancel(
 	let seen = std::mem::take(&mut *entries(&log));
 	let mut after = After::default();
 	let told = seen.up.iter().find(|(came, _)| *came >= dropped);
-	let told = told.map_or(dropped + DELAY, |(_, handed)| *handed);
+	let (came, told) = told.map_or((dropped, dropped + DELAY), |(came, handed)| {
+		(*came, *handed)
+	});
 	for (sent, arrived, len) in seen.down {
 		if arrived > dropped {
+			let took = (arrived - dropped).as_secs_f64();
+			let own = (told - came) + (arrived - sent);
 			after.bytes += len as f64;
-			after.trips = (arrived - dropped).as_secs_f64() / TRIP.as_secs_f64();
+			after.trips = took / TRIP.as_secs_f64();
+			after.own_trips = took / own.as_secs_f64();
+			after.stopped =
+				(sent.saturating_duration_since(dropped)).as_secs_f64() / TRIP.as_secs_f64();
 		}
 		if sent > told {
 			after.told += len as f64;
@@ -259,7 +271,11 @@ pub(crate) async fn cancels(
 	let note = "from when the miner got the word to the last it sent".to_owned();
 	show("reaction", WALL_MS, note, |after| after.reaction);
 	let note =
-		"from the drop to the last packet of data, the proxies' own delays included".to_owned();
+		"from the drop until the miner sent its last packet of data; bar for p99: 1".to_owned();
+	show("stopped", RATIO, note, |after| after.stopped);
+	let note = "from the drop to the last packet of data, of a line of 20 ms".to_owned();
 	show("round-trips", RATIO, note, |after| after.trips);
+	let note = "the same, of the time that the word and that packet were on the line".to_owned();
+	show("own-round-trips", RATIO, note, |after| after.own_trips);
 	Ok(())
 }
