@@ -21,7 +21,7 @@ use random::{
 };
 use sp_core::{sr25519, Pair as _};
 use sp_runtime::{ApplyExtrinsicResult, TransactionOutcome};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 /// Extrinsics of a run.
 const EXTRINSICS: u64 = 100_000;
@@ -29,8 +29,8 @@ const EXTRINSICS: u64 = 100_000;
 const PER_BLOCK: usize = 80;
 /// How many of the senders, the first ones, are the network's validators.
 const VALIDATORS: usize = 3;
-/// Blocks between two looks at the whole state.
-const BLOCKS_PER_CHECK: u32 = 20;
+/// Extrinsics after which a long run says how far it is.
+const PER_REPORT: u64 = 50_000;
 /// Blocks between two with randomness: for draws, and for lots of orders.
 const BLOCKS_PER_OUTPUT: u32 = 4;
 
@@ -80,7 +80,7 @@ fn extrinsic(
 			signed(sender, call)
 		}
 		431..=650 => {
-			let call = known.market.call(rng, &AccountId::from(sender.public()));
+			let call = known.trade(rng, &AccountId::from(sender.public()));
 			signed(sender, call)
 		}
 		_ => {
@@ -97,6 +97,42 @@ fn apply(extrinsic: UncheckedExtrinsic) -> ApplyExtrinsicResult {
 		Ok(result) => TransactionOutcome::Commit(Ok(result)),
 		Err(refused) => TransactionOutcome::Rollback(Err(refused)),
 	})
+}
+
+/// When something that takes as long as the state is large is done: the larger, the more seldom, so that a
+/// run takes a time in proportion to its length.
+struct Schedule {
+	/// Blocks between two times, at least.
+	least: u32,
+	/// And at least this part of all blocks so far.
+	part: u32,
+	next: u32,
+}
+
+impl Schedule {
+	const fn new(least: u32, part: u32) -> Self {
+		Self {
+			least,
+			part,
+			next: 0,
+		}
+	}
+
+	fn is_due(&mut self, block: u32) -> bool {
+		let due = block >= self.next;
+		if due {
+			self.next = block + self.least.max(block / self.part);
+		}
+		due
+	}
+}
+
+/// The memory that this process has, in megabytes, where the system tells.
+fn memory() -> u64 {
+	let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+	let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+	let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+	kilobytes.unwrap_or(0u64) / 1_024
 }
 
 /// Nobody is out of the game for long: money comes from outside.
@@ -151,6 +187,12 @@ fn a_long_random_run_breaks_nothing() {
 	let mut chain = Chain::new();
 	let mut seen = Seen::default();
 
+	// Payments, hashes of maps and ids of hosts are kept for ever.
+	let mut money_checks = Schedule::new(1, 500);
+	let mut checks = Schedule::new(20, 50);
+	let began = Instant::now();
+	let mut reported = 0;
+
 	let mut ext = externalities(genesis::LOCAL);
 	let mut blocks = 0;
 	while seen.total() < extrinsics {
@@ -177,17 +219,27 @@ fn a_long_random_run_breaks_nothing() {
 				}
 			}
 			chain.close();
-			common::money::money_holds();
 			if !is_issuance_changed() {
 				assert_eq!(Balances::total_issuance(), issued, "I5");
 				seen.conserved += 1;
 			}
 			blocks += 1;
-			if blocks % BLOCKS_PER_CHECK == 0 {
+			if money_checks.is_due(blocks) {
+				common::money::money_holds();
+			}
+			if checks.is_due(blocks) {
 				check_state();
 			}
 		});
 		ext.commit_all().unwrap();
+		// The backend keeps every version of every node of its trie that there ever was.
+		ext.backend.backend_storage_mut().purge();
+		if seen.total() / PER_REPORT > reported {
+			reported = seen.total() / PER_REPORT;
+			let (seconds, megabytes) = (began.elapsed().as_secs(), memory());
+			let total = seen.total();
+			println!("{total} extrinsics, {blocks} blocks, {seconds} s, {megabytes} MB");
+		}
 	}
 	ext.execute_with(check_state);
 	let (money, market) = ext.execute_with(|| {

@@ -5,12 +5,15 @@ use crate::common::pair;
 use ed25519_dalek::{Signer, SigningKey};
 use fastrand::Rng;
 use hippius_primitives::{
-	registration::{registration_payload, rotation_payload, KeyProof, NodeParams},
+	registration::{registration_payload, rotation_payload, KeyProof, NodeParams, NodeRecord},
 	NodeAddress, NodeIndex, NodeKey,
 };
 use hippius_runtime::*;
 use sp_core::{sr25519, Pair as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most nodes of a family: so many that maps are full of choice, so few that a block's work is bounded.
+const NODES: usize = 20;
 
 /// Accounts that send: the well-known ones, and some that begin with nothing.
 const NAMES: [&str; 14] = [
@@ -35,14 +38,22 @@ pub(crate) struct Known {
 	pub(crate) keys: BTreeMap<[u8; 32], SigningKey>,
 	/// The number the next node will get, as a bound for guesses.
 	pub(crate) next_node: NodeIndex,
+	/// The nodes as the block found them.
+	pub(crate) nodes: Vec<NodeRecord>,
 	/// What buyers and nodes of ordered services do.
 	pub(crate) market: Market,
 }
 
 impl Known {
-	/// Brings the guesses up to date.
+	/// Brings all up to date with the block that was opened.
 	pub(crate) fn refresh(&mut self) {
 		self.next_node = pallet_registry::NextNodeIndex::<Runtime>::get() + 1;
+		self.nodes = Registry::nodes_from(0, u32::MAX);
+		// Keys of nodes that are gone, or were never taken, would only pile up.
+		let keys = |node: &NodeRecord| core::iter::once(node.key).chain(node.next_key);
+		let live: BTreeSet<_> = self.nodes.iter().flat_map(keys).map(|key| key.0).collect();
+		self.keys.retain(|key, _| live.contains(key));
+		self.market.refresh();
 	}
 
 	fn new_key(&mut self, rng: &mut Rng) -> SigningKey {
@@ -56,36 +67,55 @@ impl Known {
 
 	/// Something an operator does, most often in order. `family` sends it.
 	pub(crate) fn operator(&mut self, rng: &mut Rng, family: &sr25519::Pair) -> RuntimeCall {
-		let mine: Vec<_> = self.nodes_of(family);
+		let mine = self.nodes_of(family);
 		let node = match mine.len() {
 			0 => rng.u32(..=self.next_node),
-			len => mine[rng.usize(..len)],
+			len => mine[rng.usize(..len)].index,
 		};
-		let call = match rng.u8(..10) {
-			0..=3 => self.register(rng, family),
-			4 | 5 => pallet_registry::Call::update_node {
+		let leaving = mine.iter().find(|node| node.status.is_leaving());
+		let leaving = leaving.map_or(node, |node| node.index);
+		let is_full = mine.len() >= NODES;
+		let call = match rng.u8(..40) {
+			0..=15 if !is_full => self.register(rng, family),
+			// Its zone is fixed: most of these would be refused otherwise.
+			0..=11 => self.update(rng, node),
+			12..=23 => pallet_registry::Call::update_node {
 				node,
 				params: params(rng),
 			},
-			6 => self.announce(rng, family, node),
-			7 => pallet_registry::Call::activate_key { node },
-			8 => pallet_registry::Call::start_exit { node },
+			24..=27 => self.announce(rng, family, node),
+			28..=31 => pallet_registry::Call::activate_key { node },
+			// Numbers of nodes are never used again, and the work of heartbeats grows with them.
+			32 if rng.u8(..4) == 0 => pallet_registry::Call::start_exit { node },
+			33..=36 => pallet_registry::Call::claim_exit { node: leaving },
 			_ => pallet_registry::Call::claim_exit { node },
 		};
 		call.into()
 	}
 
-	/// Appends a batch of somebody's with receipts of all its members, if the map has enough of them.
-	pub(crate) fn append(&mut self, rng: &mut Rng, who: &AccountId) -> Option<RuntimeCall> {
-		self.market.append(rng, who, &self.keys)
+	/// Something that a buyer, a gateway, a node of an ordered service or somebody who is paid does.
+	pub(crate) fn trade(&mut self, rng: &mut Rng, who: &AccountId) -> RuntimeCall {
+		self.market.call(rng, who, &self.nodes)
 	}
 
-	fn nodes_of(&self, family: &sr25519::Pair) -> Vec<NodeIndex> {
-		Registry::nodes_from(0, 256)
-			.into_iter()
-			.filter(|node| node.family == family.public().0)
-			.map(|node| node.index)
-			.collect()
+	/// Appends a batch of somebody's with receipts of all its members, if the map has enough of them.
+	pub(crate) fn append(&mut self, rng: &mut Rng, who: &AccountId) -> Option<RuntimeCall> {
+		self.market.append(rng, who, &self.keys, &self.nodes)
+	}
+
+	fn nodes_of(&self, family: &sr25519::Pair) -> Vec<&NodeRecord> {
+		let family = family.public().0;
+		let of_family = |node: &&NodeRecord| node.family == family;
+		self.nodes.iter().filter(of_family).collect()
+	}
+
+	/// A new declaration of a node that keeps its zone.
+	fn update(&self, rng: &mut Rng, node: NodeIndex) -> pallet_registry::Call<Runtime> {
+		let mut params = params(rng);
+		if let Some(record) = self.nodes.iter().find(|record| record.index == node) {
+			params.zone = record.params.zone;
+		}
+		pallet_registry::Call::update_node { node, params }
 	}
 
 	fn register(
@@ -141,7 +171,7 @@ fn proof(key: &SigningKey, payload: impl FnOnce(&[u8; 32], u32) -> Vec<u8>) -> K
 fn params(rng: &mut Rng) -> NodeParams {
 	NodeParams {
 		zone: rng.u8(..7),
-		host: format!("host-{}", rng.u8(..)).into_bytes(),
+		host: format!("host-{}", rng.u8(..32)).into_bytes(),
 		capacity: rng.u64(1 << 28..1 << 42),
 		addresses: vec![NodeAddress::V4 {
 			ip: [10, 0, 0, rng.u8(..)],

@@ -11,6 +11,7 @@ use hippius_primitives::{
 	ledger::{full, owners_hash, CompactReceipt},
 	money::{chargeback_payload, EgressReceipt, Pool, Service, Source, Voucher},
 	receipt::{BatchRef, Receipt, ReceiptBody},
+	registration::NodeRecord,
 	NodeIndex, Pg, StripeId,
 };
 use hippius_runtime::*;
@@ -32,6 +33,8 @@ pub(crate) struct Market {
 	stored: BTreeMap<Pg, (Mmr, Vec<SumTree>)>,
 	/// Vouchers that were brought.
 	vouchers: Vec<Voucher>,
+	/// The orders of the block, once somebody needed them.
+	orders: Option<Vec<(u64, pallet_orders::Order<AccountId>)>>,
 	/// What is tried now, and the batch that is in the ledger if it succeeds.
 	trying: Option<(&'static str, Option<(Pg, SumTree)>)>,
 	/// How often it was tried, and succeeded.
@@ -108,6 +111,11 @@ impl Market {
 		}
 	}
 
+	/// A block was opened.
+	pub(crate) fn refresh(&mut self) {
+		self.orders = None;
+	}
+
 	fn of(&mut self, name: &'static str, call: impl Into<RuntimeCall>) -> RuntimeCall {
 		self.trying = Some((name, None));
 		call.into()
@@ -145,12 +153,17 @@ impl Market {
 	}
 
 	/// Something that a buyer, a gateway, a node or somebody who is paid does.
-	pub(crate) fn call(&mut self, rng: &mut Rng, who: &AccountId) -> RuntimeCall {
+	pub(crate) fn call(
+		&mut self,
+		rng: &mut Rng,
+		who: &AccountId,
+		nodes: &[NodeRecord],
+	) -> RuntimeCall {
 		match rng.u8(..10) {
 			0..=3 => self.buyer(rng, who),
 			4 => self.payment(rng),
 			5 | 6 => self.paid(rng, who),
-			7 | 8 => self.order(rng, who),
+			7 | 8 => self.order(rng, who, nodes),
 			_ => match self.release(rng, who) {
 				Some(call) => call,
 				None => self.receipt(rng, who),
@@ -302,14 +315,15 @@ impl Market {
 		}
 	}
 
-	fn order(&mut self, rng: &mut Rng, who: &AccountId) -> RuntimeCall {
+	fn order(&mut self, rng: &mut Rng, who: &AccountId, nodes: &[NodeRecord]) -> RuntimeCall {
 		let family: [u8; 32] = who.clone().into();
-		let mine: Vec<NodeIndex> = Registry::nodes_from(0, 256)
-			.into_iter()
+		let mine: Vec<NodeIndex> = nodes
+			.iter()
 			.filter(|node| node.family == family)
 			.map(|node| node.index)
 			.collect();
-		let orders: Vec<_> = pallet_orders::Orders::<Runtime>::iter().collect();
+		let read = || pallet_orders::Orders::<Runtime>::iter().collect();
+		let orders = self.orders.take().unwrap_or_else(read);
 		let id = |rng: &mut Rng, fits: &dyn Fn(&pallet_orders::Order<AccountId>) -> bool| {
 			let fitting = orders.iter().filter(|(_, order)| fits(order));
 			let ids: Vec<u64> = fitting.map(|(id, _)| *id).collect();
@@ -325,7 +339,7 @@ impl Market {
 		let served = |order: &pallet_orders::Order<AccountId>| {
 			owned(order) && matches!(order.state, State::Active { .. })
 		};
-		match rng.u8(..12) {
+		let call = match rng.u8(..12) {
 			0 | 1 => {
 				let node = match mine.len() {
 					0 => rng.u32(..50),
@@ -382,7 +396,9 @@ impl Market {
 					id: id(rng, &|_| true),
 				},
 			),
-		}
+		};
+		self.orders = Some(orders);
+		call
 	}
 
 	/// A client's word for what it received.
@@ -419,6 +435,7 @@ impl Market {
 		rng: &mut Rng,
 		who: &AccountId,
 		keys: &BTreeMap<[u8; 32], SigningKey>,
+		nodes: &[NodeRecord],
 	) -> Option<RuntimeCall> {
 		let (pg, epoch) = (rng.u32(..GROUPS), ClusterMap::epoch());
 		let owner = match rng.u8(..4) {
@@ -447,8 +464,8 @@ impl Market {
 			.into_iter()
 			.flatten()
 			.filter_map(|node| {
-				let record = Registry::nodes_from(node, 1).into_iter().next()?;
-				let key = keys.get(&record.key.0).filter(|_| record.index == node)?;
+				let at = nodes.binary_search_by_key(&node, |node| node.index).ok()?;
+				let key = keys.get(&nodes[at].key.0)?;
 				let body = ReceiptBody {
 					batch: reference,
 					held: full(batch.stripes),
