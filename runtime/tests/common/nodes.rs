@@ -18,12 +18,22 @@ pub fn node_key(number: u32) -> SigningKey {
 
 /// A registration of node `number` by `family`, signed by the node's key.
 pub fn register(family: &sr25519::Pair, number: u32, zone: u8) -> pallet_registry::Call<Runtime> {
+	register_of(family, number, zone, 10 << 30)
+}
+
+/// The same of another capacity.
+pub fn register_of(
+	family: &sr25519::Pair,
+	number: u32,
+	zone: u8,
+	capacity: u64,
+) -> pallet_registry::Call<Runtime> {
 	let key = node_key(number);
 	let node_key = NodeKey(key.verifying_key().to_bytes());
 	let params = NodeParams {
 		zone,
 		host: format!("host-{number}").into_bytes(),
-		capacity: 10 << 30,
+		capacity,
 		addresses: vec![NodeAddress::V4 {
 			ip: [127, 0, 0, 1],
 			port: 4000 + number as u16,
