@@ -1,6 +1,7 @@
 //! Properties of the reputation.
 #![allow(clippy::unwrap_used)]
 
+use codec::{DecodeAll, Encode};
 use hippius_score::{Reputation, ONE};
 use proptest::prelude::*;
 
@@ -8,6 +9,20 @@ const UNIT: u64 = 1 << 20;
 
 fn after(start: Reputation, audits: impl IntoIterator<Item = bool>) -> Reputation {
 	audits.into_iter().fold(start, Reputation::audited)
+}
+
+/// Passed and failed, from a new node's on, as they are defined: each audit takes a 512th of both, rounded
+/// down, and adds one to one of them.
+fn defined(audits: &[bool]) -> (u128, u128) {
+	let one = 1u128 << 20;
+	let mut counts = [497 * one, 15 * one];
+	for passed in audits {
+		for count in &mut counts {
+			*count -= *count / 512;
+		}
+		counts[usize::from(!passed)] += one;
+	}
+	(counts[0], counts[1])
 }
 
 /// What a sequence of audits leads to.
@@ -68,12 +83,42 @@ proptest! {
 		prop_assert!(better.share() >= worse.share());
 	}
 
+	/// Passes, then failures, in batches between which the record is stored as the chain stores it: as the
+	/// definition has it of all of them, one by one.
 	#[test]
-	fn batching_makes_no_difference(start in reachable(), passes in 0usize..200, failures in 0usize..200, cut in 0usize..400) {
+	fn batching_makes_no_difference(passes in 0usize..300, failures in 0usize..300, cuts in proptest::collection::vec(0usize..600, 0..12)) {
 		let audits: Vec<bool> = [vec![true; passes], vec![false; failures]].concat();
-		let cut = cut.min(audits.len());
-		let batched = after(after(start, audits[..cut].to_vec()), audits[cut..].to_vec());
-		prop_assert_eq!(batched, after(start, audits));
+		let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(audits.len())).collect();
+		cuts.push(audits.len());
+		cuts.sort_unstable();
+		let (mut stored, mut from) = (Reputation::NEW.encode(), 0);
+		for cut in cuts {
+			let read = Reputation::decode_all(&mut &stored[..]).unwrap();
+			stored = after(read, audits[from..cut].to_vec()).encode();
+			from = cut;
+		}
+		let batched = Reputation::decode_all(&mut &stored[..]).unwrap();
+		prop_assert_eq!(batched, after(Reputation::NEW, audits.clone()));
+		let (passed, failed) = defined(&audits);
+		prop_assert_eq!((u128::from(batched.alpha), u128::from(batched.beta)), (passed, failed));
+		// Rounding loses less than one of 2^-20 an audit of what remains without it.
+		let kept = |audits: usize| (511.0f64 / 512.0).powi(audits as i32);
+		let all = 512.0 * UNIT as f64;
+		let exact = (all - (all - 497.0 * UNIT as f64) * kept(passes)) * kept(failures);
+		prop_assert!((batched.alpha as f64 - exact).abs() <= 512.0, "{} {exact}", batched.alpha);
+	}
+
+	/// Whoever has the better record has it after the same audits, too.
+	#[test]
+	fn a_better_record_stays_better(a in reachable(), b in reachable(), audits in proptest::collection::vec(any::<bool>(), 0..600)) {
+		let (better, worse) = match a.alpha >= b.alpha {
+			true => (a, b),
+			false => (b, a),
+		};
+		let worse = Reputation { beta: worse.beta.max(better.beta), ..worse };
+		let (better, worse) = (after(better, audits.clone()), after(worse, audits));
+		prop_assert!(better.alpha >= worse.alpha && better.beta <= worse.beta);
+		prop_assert!(better.share() >= worse.share());
 	}
 
 	/// 40 audits, 20 of them failed, in any two orders.

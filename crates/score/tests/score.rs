@@ -69,6 +69,9 @@ fn perfect() -> Inputs {
 	}
 }
 
+/// The most passes of 512 that are no more than 0.95.
+const MOST_AT_95: u64 = (512 << 20) * 95 / 100;
+
 proptest! {
 	#![proptest_config(ProptestConfig { cases: 1_024, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -110,12 +113,36 @@ proptest! {
 	}
 
 	#[test]
-	fn bad_audits_no_stake_or_jail_gate_everything(inputs in inputs(), alpha in 0..=486u64 << 20) {
+	fn bad_audits_no_stake_or_jail_gate_everything(inputs in inputs(), alpha in prop_oneof![0..=MOST_AT_95, Just(MOST_AT_95)]) {
 		let bad = Reputation { alpha, beta: (512 << 20) - alpha };
 		prop_assert!(bad.share() <= fixed::share(95, 100));
 		prop_assert_eq!(Inputs { reputation: bad, ..inputs }.score(), 0);
 		prop_assert_eq!(Inputs { stake: 0, ..inputs }.score(), 0);
 		prop_assert_eq!(Inputs { jailed: true, ..inputs }.score(), 0);
+	}
+
+	/// Parts are new nodes: their age and audits begin anew, so that each is worth no more than the whole.
+	#[test]
+	fn who_splits_a_good_node_begins_anew(inputs in inputs(), passes in 0usize..3_000, days in 0u32..400, younger in 0u32..400, fewer in 0usize..3_000, parts in proptest::collection::vec(0..u128::from(u64::MAX), 1..20)) {
+		let record = |passes| (0..passes).fold(Reputation::NEW, |r: Reputation, _| r.audited(true));
+		let whole = Inputs { reputation: record(passes), active_days: days, ..inputs };
+		let part = Inputs { reputation: record(fewer.min(passes)), active_days: younger.min(days), ..inputs };
+		let split: u128 = parts.iter().map(|bytes| pay_weight(*bytes, part.score())).sum();
+		prop_assert!(part.score() <= whole.score());
+		prop_assert!(split <= pay_weight(parts.iter().sum(), whole.score()));
+	}
+
+	/// However bytes and stake are divided, what the stake does not cover is not paid; but for rounding.
+	#[test]
+	fn dividing_the_stake_gains_nothing(inputs in inputs(), parts in proptest::collection::vec((1..1u128 << 60, 0..1u128 << 61), 1..20)) {
+		let paid = |(bytes, stake): (u128, u128)| {
+			let inputs = Inputs { stake, required: bytes, ..inputs };
+			pay_weight(bytes, inputs.score())
+		};
+		let whole = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+		let split: u128 = parts.iter().map(|part| paid(*part)).sum();
+		// Of the whole, cover, gate and score are each rounded down once, by less than 2^-30, and the pay.
+		prop_assert!(split <= paid(whole) + 3 * (whole.0 >> 30) + 4);
 	}
 
 	#[test]
