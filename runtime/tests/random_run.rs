@@ -6,8 +6,11 @@
 
 mod common;
 mod random {
+	pub(crate) mod actors;
 	pub(crate) mod known;
+	pub(crate) mod ledger;
 	pub(crate) mod market;
+	pub(crate) mod root;
 	pub(crate) mod values;
 }
 
@@ -16,7 +19,9 @@ use fastrand::Rng;
 use frame_support::{storage::transactional::with_transaction_unchecked, traits::fungible::Mutate};
 use hippius_runtime::*;
 use random::{
+	actors::Actors,
 	known::{pairs, Known},
+	root::restored,
 	values::Values,
 };
 use sp_core::{sr25519, Pair as _};
@@ -71,11 +76,16 @@ fn extrinsic(
 			let call = known.operator(rng, sender);
 			signed(sender, call)
 		}
-		401..=405 => {
-			let call = Box::new(known.market.root(rng));
+		401..=406 => {
+			let call = match rng.u8(..12) {
+				0 => restored(known.rules),
+				_ => known.market.root(rng),
+			};
+			let call = Box::new(call);
 			signed(&pair("Alice"), pallet_sudo::Call::sudo { call })
 		}
-		406..=430 => {
+		407..=409 => signed(sender, known.market.challenge(rng)),
+		410..=430 => {
 			let call = known.append(rng, &AccountId::from(sender.public()))?;
 			signed(sender, call)
 		}
@@ -145,19 +155,17 @@ fn refill(senders: &[sr25519::Pair]) {
 	}
 }
 
-/// Whether calls of the block made or burnt money: root may, and anybody may burn what is his.
-fn is_issuance_changed() -> bool {
+/// Whether what happened made or burnt money: root may, and anybody may burn what is his.
+fn changes_issuance(event: &RuntimeEvent) -> bool {
 	use pallet_balances::Event as Changed;
-	System::events().iter().any(|record| {
-		matches!(
-			record.event,
-			RuntimeEvent::Balances(
-				Changed::Burned { .. }
-					| Changed::BalanceSet { .. }
-					| Changed::TotalIssuanceForced { .. }
-			)
+	matches!(
+		event,
+		RuntimeEvent::Balances(
+			Changed::Burned { .. }
+				| Changed::BalanceSet { .. }
+				| Changed::TotalIssuanceForced { .. }
 		)
-	})
+	)
 }
 
 #[derive(Debug, Default)]
@@ -183,7 +191,12 @@ fn a_long_random_run_breaks_nothing() {
 	let mut rng = Rng::with_seed(seed);
 	let values = Values::new();
 	let senders = pairs();
-	let mut known = Known::default();
+	let mut ext = externalities(genesis::LOCAL);
+	let mut known = Known {
+		rules: ext.execute_with(|| Audits::rules().unwrap()),
+		..Known::default()
+	};
+	let mut actors = Actors::default();
 	let mut chain = Chain::new();
 	let mut seen = Seen::default();
 
@@ -193,7 +206,6 @@ fn a_long_random_run_breaks_nothing() {
 	let began = Instant::now();
 	let mut reported = 0;
 
-	let mut ext = externalities(genesis::LOCAL);
 	let mut blocks = 0;
 	while seen.total() < extrinsics {
 		ext.execute_with(|| {
@@ -206,6 +218,11 @@ fn a_long_random_run_breaks_nothing() {
 			chain.open();
 			pallet_babe::AuthorVrfRandomness::<Runtime>::kill();
 			known.refresh();
+			// Before everybody else, or with what room others leave.
+			let is_first = rng.u8(..4) > 0;
+			if is_first {
+				actors.act(&mut rng, &known, apply);
+			}
 			for _ in 0..rng.usize(..PER_BLOCK) {
 				let Some(extrinsic) = extrinsic(&mut rng, &values, &mut known, &senders) else {
 					continue;
@@ -218,8 +235,13 @@ fn a_long_random_run_breaks_nothing() {
 					Err(error) => *seen.refused.entry(format!("{error:?}")).or_default() += 1,
 				}
 			}
+			if !is_first {
+				actors.act(&mut rng, &known, apply);
+			}
 			chain.close();
-			if !is_issuance_changed() {
+			let events: Vec<_> = System::events().into_iter().map(|r| r.event).collect();
+			events.iter().for_each(|event| actors.note(event));
+			if !events.iter().any(changes_issuance) {
 				assert_eq!(Balances::total_issuance(), issued, "I5");
 				seen.conserved += 1;
 			}
@@ -242,18 +264,18 @@ fn a_long_random_run_breaks_nothing() {
 		}
 	}
 	ext.execute_with(check_state);
-	let (money, market) = ext.execute_with(|| {
-		let sums = Rewards::totals();
-		(sums, known.market.to_string())
-	});
+	let money = ext.execute_with(Rewards::totals);
 	println!("seed {seed}, {blocks} blocks: {seen:?}");
 	println!("{money:?}");
-	println!("{market}");
+	println!("{}", known.market);
+	println!("{}", ext.execute_with(|| actors.to_string()));
 	// A run in which nothing works shows nothing.
 	assert!(seen.succeeded > extrinsics / 20, "{seen:?}");
 	assert!(seen.failed > extrinsics / 20, "{seen:?}");
 	assert!(seen.conserved > blocks / 2, "{seen:?}");
 	if extrinsics >= EXTRINSICS {
+		// What is never reached is never checked.
+		assert_eq!(actors.lacking(), [""; 0]);
 		assert!(money.revenue > 0 && money.miners_withdrawn > 0, "{money:?}");
 		assert!(
 			money.stakers_withdrawn > 0 && money.treasury_paid > 0,

@@ -1,7 +1,7 @@
 //! Windows of heartbeats, as validators report them.
 
 use super::{pair, Chain};
-use hippius_primitives::heartbeat::{PageReport, Window};
+use hippius_primitives::heartbeat::{Page, PageReport, Window};
 use hippius_runtime::*;
 use sp_core::{crypto::ByteArray, Pair};
 use sp_runtime::{
@@ -20,9 +20,20 @@ pub fn window_blocks() -> u32 {
 
 /// A report of page 0 by the validator at this place, signed by `signer`.
 pub fn report(window: Window, place: u32, counts: &[u8], signer: &str) -> UncheckedExtrinsic {
+	report_of(window, 0, place, counts, signer)
+}
+
+/// The same of any page.
+pub fn report_of(
+	window: Window,
+	page: Page,
+	place: u32,
+	counts: &[u8],
+	signer: &str,
+) -> UncheckedExtrinsic {
 	let report = PageReport {
 		window,
-		page: 0,
+		page,
 		collector: place,
 		counts: counts.to_vec().try_into().unwrap(),
 		evidence: [0; 32],

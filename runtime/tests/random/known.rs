@@ -6,19 +6,21 @@ use ed25519_dalek::{Signer, SigningKey};
 use fastrand::Rng;
 use hippius_primitives::{
 	registration::{registration_payload, rotation_payload, KeyProof, NodeParams, NodeRecord},
+	traits::NodeRegistry,
 	NodeAddress, NodeIndex, NodeKey,
 };
 use hippius_runtime::*;
 use sp_core::{sr25519, Pair as _};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most nodes of a family: so many that maps are full of choice, so few that a block's work is bounded.
-const NODES: usize = 20;
+/// Most nodes of a family: three that get into maps, and some on standby.
+const NODES: usize = 5;
 
 /// Accounts that send: the well-known ones, and some that begin with nothing.
-const NAMES: [&str; 14] = [
+/// As many as it takes to have maps most of the time.
+const NAMES: [&str; 20] = [
 	"Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "George", "Harry", "Ivy", "Judy", "Kim",
-	"Leo", "Mia", "Nina",
+	"Leo", "Mia", "Nina", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tina",
 ];
 
 /// The key pairs of all accounts.
@@ -40,6 +42,8 @@ pub(crate) struct Known {
 	pub(crate) next_node: NodeIndex,
 	/// The nodes as the block found them.
 	pub(crate) nodes: Vec<NodeRecord>,
+	/// The audits' rules at genesis.
+	pub(crate) rules: pallet_audits::Rules,
 	/// What buyers and nodes of ordered services do.
 	pub(crate) market: Market,
 }
@@ -48,7 +52,8 @@ impl Known {
 	/// Brings all up to date with the block that was opened.
 	pub(crate) fn refresh(&mut self) {
 		self.next_node = pallet_registry::NextNodeIndex::<Runtime>::get() + 1;
-		self.nodes = Registry::nodes_from(0, u32::MAX);
+		// All of them: the view function of this name gives 256.
+		self.nodes = <Registry as NodeRegistry>::nodes_from(0, u32::MAX);
 		// Keys of nodes that are gone, or were never taken, would only pile up.
 		let keys = |node: &NodeRecord| core::iter::once(node.key).chain(node.next_key);
 		let live: BTreeSet<_> = self.nodes.iter().flat_map(keys).map(|key| key.0).collect();
@@ -109,6 +114,17 @@ impl Known {
 		self.nodes.iter().filter(of_family).collect()
 	}
 
+	/// One of the three zones with the fewest nodes: each must have enough, or there is no map.
+	fn wanting_zone(&self, rng: &mut Rng) -> u8 {
+		let nodes_in = |zone: u8| {
+			let here = |node: &&NodeRecord| node.status.in_map() && node.params.zone == zone;
+			self.nodes.iter().filter(here).count()
+		};
+		let mut zones: [u8; 6] = [0, 1, 2, 3, 4, 5];
+		zones.sort_by_key(|zone| nodes_in(*zone));
+		zones[rng.usize(..3)]
+	}
+
 	/// A new declaration of a node that keeps its zone.
 	fn update(&self, rng: &mut Rng, node: NodeIndex) -> pallet_registry::Call<Runtime> {
 		let mut params = params(rng);
@@ -125,7 +141,10 @@ impl Known {
 	) -> pallet_registry::Call<Runtime> {
 		let key = self.new_key(rng);
 		let node_key = NodeKey(key.verifying_key().to_bytes());
-		let params = params(rng);
+		let mut params = params(rng);
+		if rng.u8(..8) > 0 {
+			params.zone = self.wanting_zone(rng);
+		}
 		let proof = proof(&key, |genesis, valid_until| {
 			let family = family.public().0;
 			registration_payload(genesis, &family, &node_key, &params, 0, valid_until)

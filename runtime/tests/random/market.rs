@@ -1,10 +1,11 @@
 //! What buyers, gateways, nodes of ordered services and those who are paid do, most often in order.
 
-use super::known::{accounts, pairs};
-use crate::common::{pair, payment_key};
-use arion_storage_proof::{
-	sample, stripes::owner_shares, Blake2, Mmr, ShardLen, StripeEntry, SumTree,
+use super::{
+	known::{accounts, pairs},
+	ledger::{Batch, Ledger},
 };
+use crate::common::{pair, payment_key};
+use arion_storage_proof::{stripes::owner_shares, PgLedger};
 use ed25519_dalek::{Signer, SigningKey};
 use fastrand::Rng;
 use hippius_primitives::{
@@ -12,7 +13,7 @@ use hippius_primitives::{
 	money::{chargeback_payload, EgressReceipt, Pool, Service, Source, Voucher},
 	receipt::{BatchRef, Receipt, ReceiptBody},
 	registration::NodeRecord,
-	NodeIndex, Pg, StripeId,
+	NodeIndex, Pg, TOTAL_SHARDS,
 };
 use hippius_runtime::*;
 use pallet_marketplace::{Call as Buy, Grant, KeySignatures, Plan, SignedReceipt};
@@ -29,14 +30,14 @@ const GROUPS: Pg = 6;
 /// What has been done so far, as far as later actions need it.
 #[derive(Default)]
 pub(crate) struct Market {
-	/// Ledgers, and the trees of their batches.
-	stored: BTreeMap<Pg, (Mmr, Vec<SumTree>)>,
+	/// The ledgers of all that is stored.
+	pub(crate) ledgers: BTreeMap<Pg, Ledger>,
 	/// Vouchers that were brought.
 	vouchers: Vec<Voucher>,
 	/// The orders of the block, once somebody needed them.
 	orders: Option<Vec<(u64, pallet_orders::Order<AccountId>)>>,
 	/// What is tried now, and the batch that is in the ledger if it succeeds.
-	trying: Option<(&'static str, Option<(Pg, SumTree)>)>,
+	trying: Option<(&'static str, Option<(Pg, Batch)>)>,
 	/// How often it was tried, and succeeded.
 	counts: BTreeMap<&'static str, (u64, u64)>,
 }
@@ -104,10 +105,8 @@ impl Market {
 		let count = self.counts.entry(name).or_default();
 		count.0 += 1;
 		count.1 += u64::from(done);
-		if let (true, Some((pg, tree))) = (done, batch) {
-			let (mmr, trees) = self.stored.entry(pg).or_insert((Mmr::new(), Vec::new()));
-			mmr.append::<Blake2>(&tree.batch()).unwrap();
-			trees.push(tree);
+		if let (true, Some((pg, batch))) = (done, batch) {
+			self.ledgers.entry(pg).or_default().append(batch);
 		}
 	}
 
@@ -442,14 +441,9 @@ impl Market {
 			0 => somebody(rng),
 			_ => who.clone(),
 		};
-		let entries = (0..rng.u32(1..4)).map(|_| StripeEntry {
-			stripe: StripeId(sample::hash(rng.u64(..))),
-			owner: owner.clone().into(),
-			shard_len: ShardLen::new(64 * rng.u64(1..=16_384)).unwrap(),
-		});
-		let tree = SumTree::build::<Blake2>(entries.collect()).unwrap();
-		let batch = tree.batch();
-		let owners = owner_shares(tree.entries()).unwrap();
+		let stored = Batch::new(rng, &owner);
+		let batch = stored.tree.batch();
+		let owners = owner_shares(stored.tree.entries()).unwrap();
 		let reference = BatchRef {
 			genesis: genesis(),
 			pg,
@@ -482,16 +476,29 @@ impl Market {
 			owners: owners.try_into().unwrap(),
 			receipts: receipts.try_into().ok()?,
 		};
-		self.trying = Some(("append", Some((pg, tree))));
+		self.trying = Some(("append", Some((pg, stored))));
 		Some(call.into())
+	}
+
+	/// Has somebody asked for a byte, most often one that there is.
+	pub(crate) fn challenge(&mut self, rng: &mut Rng) -> RuntimeCall {
+		let pg = rng.u32(..=GROUPS);
+		let bytes =
+			<PlacementGroups as PgLedger>::peaks(pg).map_or(0, |peaks| peaks.total().unwrap());
+		let call = pallet_audits::Call::challenge {
+			pg,
+			slot: rng.u8(..=TOTAL_SHARDS as u8),
+			offset: rng.u64(..=bytes),
+		};
+		self.of("challenge", call)
 	}
 
 	/// Lets go a stripe of `who`, perhaps once more.
 	fn release(&mut self, rng: &mut Rng, who: &AccountId) -> Option<RuntimeCall> {
 		let me: [u8; 32] = who.clone().into();
-		let (pg, (mmr, trees)) = self.stored.iter().nth(rng.usize(..GROUPS as usize))?;
-		let number = rng.usize(..trees.len());
-		let tree = &trees[number];
+		let (pg, ledger) = self.ledgers.iter().nth(rng.usize(..GROUPS as usize))?;
+		let number = rng.usize(..ledger.batches().len());
+		let tree = &ledger.batches()[number].tree;
 		let permission = match tree.entries()[0].owner == me {
 			true => Permission::Account,
 			false => Permission::Expired,
@@ -506,7 +513,12 @@ impl Market {
 			pg: *pg,
 			number: number as u64,
 			batch: tree.batch(),
-			path: mmr.prove(number as u64).unwrap().try_into().unwrap(),
+			path: ledger
+				.mmr()
+				.prove(number as u64)
+				.unwrap()
+				.try_into()
+				.unwrap(),
 			stripes: StripeProofs::truncate_from(vec![proof]),
 			permission,
 		};
