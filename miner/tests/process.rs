@@ -5,18 +5,19 @@
 mod common;
 
 use arion_grid::{Grid, GridConfig, Identity, Peer};
-use arion_miner::{daemon::RunInfo, files::BasePath, service::FAILPOINT};
-use common::{give_map, shard, store, update};
+use arion_miner::{files::BasePath, service::FAILPOINT};
+use common::{
+	give_map,
+	process::{Process, MINER},
+	shard, store, update,
+};
 use hippius_primitives::{NodeKey, ShardMeta};
 use std::{
-	io::{BufRead, BufReader},
 	os::unix::fs::FileExt,
 	path::Path,
-	process::{Child, Command, Output, Stdio},
+	process::{Command, Output},
 	sync::Arc,
 };
-
-const MINER: &str = env!("CARGO_BIN_EXE_arion-miner");
 
 fn miner(args: &[&str]) -> Output {
 	Command::new(MINER)
@@ -59,67 +60,6 @@ fn init(dir: &Path) -> (BasePath, NodeKey) {
 	(base, key)
 }
 
-/// A running miner; killed when dropped.
-struct Running {
-	child: Child,
-	log: std::io::Lines<BufReader<std::process::ChildStderr>>,
-	info: RunInfo,
-}
-
-impl Running {
-	/// Starts the miner and waits for its ready line.
-	fn start(base: &BasePath, failpoint: Option<&str>) -> Self {
-		let mut command = Command::new(MINER);
-		command
-			.args(["run", "--log-format", "json", "--base-path"])
-			.arg(&base.0);
-		command.env_remove("RUST_LOG").env_remove(FAILPOINT);
-		let notify = base.0.join("notify");
-		if notify.exists() {
-			command.env("NOTIFY_SOCKET", notify);
-		}
-		if let Some(failpoint) = failpoint {
-			command.env(FAILPOINT, failpoint);
-		}
-		let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-		let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-		let ready = log
-			.by_ref()
-			.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
-			.find(|line| line["message"] == "ready")
-			.expect("the miner ended before it was ready");
-		let info = RunInfo::load(base).unwrap().unwrap();
-		assert_eq!(info.pid, child.id());
-		assert_eq!(ready["listen"], info.listen.to_string());
-		assert_eq!(ready["control"], info.control.to_string());
-		Self { child, log, info }
-	}
-
-	fn kill(mut self) {
-		self.child.kill().unwrap();
-		self.child.wait().unwrap();
-	}
-
-	/// Asks it to end; how it ended, and what it logged.
-	fn terminate(mut self) -> (std::process::ExitStatus, Vec<String>) {
-		let status = Command::new("kill")
-			.arg(self.child.id().to_string())
-			.status()
-			.unwrap();
-		assert!(status.success());
-		let log = self.log.by_ref().map(|line| line.unwrap()).collect();
-		(self.child.wait().unwrap(), log)
-	}
-}
-
-impl Drop for Running {
-	fn drop(&mut self) {
-		// Already gone in most tests.
-		let _ = self.child.kill();
-		let _ = self.child.wait();
-	}
-}
-
 fn client() -> Arc<Grid> {
 	let identity = Arc::new(Identity::generate().unwrap());
 	let config = GridConfig {
@@ -141,7 +81,7 @@ async fn assert_serves(peer: &Peer, (meta, bytes): &(ShardMeta, bytes::Bytes)) {
 async fn acked_shards_outlive_kill_9() {
 	let dir = tempfile::tempdir().unwrap();
 	let (base, key) = init(dir.path());
-	let running = Running::start(&base, None);
+	let running = Process::start(&base);
 	assert_eq!(running.info.node_key, key);
 	let grid = client();
 	let peer = grid.peer(key, vec![running.info.listen]);
@@ -159,7 +99,7 @@ async fn acked_shards_outlive_kill_9() {
 		.is_not_found());
 	running.kill();
 
-	let running = Running::start(&base, None);
+	let running = Process::start(&base);
 	let grid = client();
 	let peer = grid.peer(key, vec![running.info.listen]);
 	for shard in &shards {
@@ -187,7 +127,7 @@ async fn acked_shards_outlive_kill_9() {
 async fn death_between_write_and_ack_loses_nothing() {
 	let dir = tempfile::tempdir().unwrap();
 	let (base, key) = init(dir.path());
-	let mut running = Running::start(&base, Some("before-ack:3"));
+	let mut running = Process::start_with(&base, Some("before-ack:3"));
 	let grid = client();
 	let peer = grid.peer(key, vec![running.info.listen]);
 	let shards: Vec<_> = (1..4).map(shard).collect();
@@ -199,7 +139,7 @@ async fn death_between_write_and_ack_loses_nothing() {
 	assert_eq!(error.status(), None, "{error}");
 	assert!(!running.child.wait().unwrap().success());
 
-	let running = Running::start(&base, None);
+	let running = Process::start(&base);
 	let grid = client();
 	let peer = grid.peer(key, vec![running.info.listen]);
 	for shard in &shards {
@@ -214,7 +154,7 @@ async fn death_between_write_and_ack_loses_nothing() {
 async fn a_bit_flipped_on_disk_is_found_by_the_reader_and_then_gone() {
 	let dir = tempfile::tempdir().unwrap();
 	let (base, key) = init(dir.path());
-	let running = Running::start(&base, None);
+	let running = Process::start(&base);
 	let (grid, shard) = (client(), shard(1));
 	let peer = grid.peer(key, vec![running.info.listen]);
 	store(&grid, &peer, &shard).await.unwrap();
@@ -246,7 +186,7 @@ async fn a_bit_flipped_on_disk_is_found_by_the_reader_and_then_gone() {
 async fn two_signals_end_it_at_once_and_one_before_it_is_ready() {
 	let dir = tempfile::tempdir().unwrap();
 	let (base, _) = init(dir.path());
-	let mut running = Running::start(&base, None);
+	let mut running = Process::start(&base);
 	// A control request whose body never comes keeps the first signal waiting.
 	let token = arion_miner::files::read_token(&base.token()).unwrap();
 	let mut open = std::net::TcpStream::connect(running.info.control).unwrap();
@@ -264,9 +204,9 @@ async fn two_signals_end_it_at_once_and_one_before_it_is_ready() {
 		.success());
 	kill(running.child.id());
 	let waits = |line: &str| line.contains("stopping");
-	assert!(running.log.by_ref().any(|line| waits(&line.unwrap())));
+	assert!(running.log.iter().any(|line| waits(&line)));
 	kill(running.child.id());
-	let log: Vec<String> = running.log.by_ref().map(|line| line.unwrap()).collect();
+	let log: Vec<String> = running.log.iter().collect();
 	let status = running.child.wait().unwrap();
 	assert!(!status.success());
 	assert!(
@@ -275,7 +215,7 @@ async fn two_signals_end_it_at_once_and_one_before_it_is_ready() {
 	);
 	drop(open);
 	// What a forced end leaves behind does not keep the next start from working.
-	let (status, _) = Running::start(&base, None).terminate();
+	let (status, _) = Process::start(&base).terminate();
 	assert!(status.success());
 }
 
@@ -288,7 +228,7 @@ fn systemd_is_told_of_readiness_and_end() {
 	// Only against hanging.
 	let guard = Some(std::time::Duration::from_secs(60));
 	socket.set_read_timeout(guard).unwrap();
-	let running = Running::start(&base, None);
+	let running = Process::start(&base);
 	let told = || {
 		let mut buf = [0; 256];
 		let len = socket.recv(&mut buf).unwrap();

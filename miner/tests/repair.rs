@@ -5,15 +5,13 @@
 mod common;
 
 use arion_miner::{
-	daemon::RunInfo,
 	files::{self, BasePath},
 	repair::handover::{DrainState, DrainStatus},
 	size::ByteSize,
 };
-use common::network::{hand_over_to, holders, until, Network, Stripe};
-use std::{
-	io::{BufRead, BufReader},
-	process::{Child, Command, Stdio},
+use common::{
+	network::{hand_over_to, holders, until, Network, Stripe},
+	process::Process,
 };
 
 const PGS: u32 = 4;
@@ -59,39 +57,6 @@ async fn nodes_leave_by_crash_and_by_drain_and_every_stripe_is_whole_again() {
 	network.stop(leaving).await;
 	for stripe in &stripes {
 		network.check(&third, stripe).await;
-	}
-}
-
-/// A miner as a process of its own; killed when dropped.
-struct Process {
-	child: Child,
-	info: RunInfo,
-}
-
-impl Process {
-	fn start(base: &BasePath) -> Self {
-		let mut command = Command::new(env!("CARGO_BIN_EXE_arion-miner"));
-		command.args(["run", "--log-format", "json", "--base-path"]);
-		command.arg(&base.0).env_remove("RUST_LOG");
-		let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-		let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-		let ready = log
-			.by_ref()
-			.map(Result::unwrap)
-			.any(|line| line.contains("\"ready\""));
-		assert!(ready, "the miner ended before it was ready");
-		// Read on, or a full pipe would stop it.
-		std::thread::spawn(move || log.for_each(drop));
-		let info = RunInfo::load(base).unwrap().unwrap();
-		Self { child, info }
-	}
-}
-
-impl Drop for Process {
-	fn drop(&mut self) {
-		// SIGKILL; fails only if it is gone.
-		let _ = self.child.kill();
-		let _ = self.child.wait();
 	}
 }
 

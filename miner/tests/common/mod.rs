@@ -2,7 +2,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod by_hand;
 pub mod network;
+pub mod process;
 
 use arion_crush::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,
@@ -106,17 +108,21 @@ pub fn shard(seed: u8) -> (ShardMeta, Bytes) {
 
 /// A shard of its own stripe, in the slot of a node.
 pub fn shard_of(seed: u8, node: u32) -> (ShardMeta, Bytes) {
+	sized_shard(seed, node, 100_032)
+}
+
+/// The same, of `len` bytes.
+pub fn sized_shard(seed: u8, node: u32, len: usize) -> (ShardMeta, Bytes) {
 	let update = update(1, NodeKey([0; 32]));
 	let map = ClusterMap::decode_checked(&update.map).unwrap();
 	let placement = map.placement().unwrap();
-	let bytes: Vec<u8> = (0..100_032u32)
-		.map(|i| (i as u8).wrapping_mul(seed | 1))
-		.collect();
+	let bytes: Vec<u8> = (0..len).map(|i| (i as u8).wrapping_mul(seed | 1)).collect();
+	let id = shard_id(&bytes);
 	for slot in 0..30u8 {
 		let mut shards = [hippius_primitives::ShardId([seed; 32]); 30];
 		for filler in 0..=255u8 {
 			shards[usize::from(slot + 1) % 30] = hippius_primitives::ShardId([filler; 32]);
-			shards[usize::from(slot)] = shard_id(&bytes);
+			shards[usize::from(slot)] = id;
 			let meta = ShardMeta::new(shards, slot).unwrap();
 			let up = placement.up(map.pg_of(&meta.stripe)).unwrap();
 			if up[usize::from(slot)] == Some(node) {
