@@ -10,7 +10,7 @@ use crate::{
 	Grid, GridConfig, Identity, Status,
 };
 use hippius_primitives::{NodeKey, ShardId, StripeId};
-use quinn::{Connection, ConnectionError, Endpoint, ReadError, ReadExactError};
+use quinn::{Connection, ConnectionError, Endpoint, ReadError, ReadExactError, TransportErrorCode};
 use rustls::{
 	client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
 	pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
@@ -66,6 +66,8 @@ impl ServerCertVerifier for Gullible {
 /// How a client presents itself.
 enum Shows {
 	Nothing,
+	/// A raw key, as it should be.
+	Key([u8; 32]),
 	/// An X.509 certificate, or what looks like one, with this Ed25519 key.
 	Certificate([u8; 32]),
 	/// A sound X.509 certificate of this key that has a victim's key in its names, said to be X.509
@@ -145,6 +147,14 @@ async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, C
 				)),
 			}
 		}
+		Shows::Key(seed) => {
+			let key = provider.key_provider.load_private_key(pkcs8(seed)).unwrap();
+			let der = CertificateDer::from(key.public_key().unwrap().as_ref().to_vec());
+			let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![der], key));
+			builder.with_client_cert_resolver(Arc::new(
+				rustls::client::AlwaysResolvesClientRawPublicKeys::new(certified),
+			))
+		}
 		Shows::Certificate(seed) => {
 			let key = provider.key_provider.load_private_key(pkcs8(seed)).unwrap();
 			let der = CertificateDer::from(key.public_key().unwrap().as_ref().to_vec());
@@ -164,33 +174,51 @@ async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, C
 		.unwrap()
 		.await?;
 	// In TLS 1.3 the client is done before the server has judged it.
-	Err(connection.closed().await)
+	let (mut send, mut recv) = connection.open_bi().await?;
+	let get = frame(&Request::Get {
+		shard: ShardId([1; 32]),
+		groups: None,
+	});
+	let asked = async {
+		send.write_all(&get.unwrap()).await?;
+		send.finish()?;
+		Ok::<_, Box<dyn std::error::Error>>(recv.read_to_end(4096).await?)
+	};
+	match asked.await {
+		Ok(_) => Ok(connection),
+		Err(_) => Err(connection.closed().await),
+	}
 }
 
 #[tokio::test]
 async fn clients_without_a_raw_key_are_refused() {
 	let server = serving(quick(), Arc::new(Memory::default()));
 	let victim = identity().node_key();
+	// What the server says is wrong: TLS's alert, and the reason.
+	let no_raw_key = (40, "IncorrectCertificateTypeExtension");
+	let no_key_at_all = (42, "BadEncoding");
 	let attempts = [
-		dial_as(&server, true, Shows::Nothing).await,
-		dial_as(&server, false, Shows::Nothing).await,
-		dial_as(&server, true, Shows::Certificate([7; 32])).await,
-		dial_as(&server, false, Shows::Certificate([7; 32])).await,
-		dial_as(&server, true, Shows::Planted([7; 32], victim, false)).await,
-		dial_as(&server, false, Shows::Planted([7; 32], victim, false)).await,
-		dial_as(&server, true, Shows::Planted([7; 32], victim, true)).await,
+		(true, Shows::Nothing, no_raw_key),
+		(false, Shows::Nothing, no_raw_key),
+		(true, Shows::Certificate([7; 32]), no_raw_key),
+		(false, Shows::Certificate([7; 32]), no_raw_key),
+		(true, Shows::Planted([7; 32], victim, false), no_raw_key),
+		(false, Shows::Planted([7; 32], victim, false), no_raw_key),
+		(true, Shows::Planted([7; 32], victim, true), no_key_at_all),
 	];
-	for attempt in attempts {
-		let error = attempt.unwrap_err();
-		// A TLS alert, seen from the other side.
-		assert!(
-			matches!(
-				error,
-				ConnectionError::ConnectionClosed(_) | ConnectionError::TransportError(_)
-			),
-			"{error:?}"
-		);
+	for (at, (raw, shows, (alert, reason))) in attempts.into_iter().enumerate() {
+		let error = dial_as(&server, raw, shows).await.unwrap_err();
+		let ConnectionError::ConnectionClosed(close) = &error else {
+			panic!("{at}: {error:?}")
+		};
+		assert_eq!(close.error_code, TransportErrorCode::crypto(alert), "{at}");
+		assert!(error.to_string().contains(reason), "{at}: {error}");
 	}
+	assert_eq!(server.serve_stats().unwrap().connections, 0);
+	// It was for the key alone.
+	let connection = dial_as(&server, true, Shows::Key([7; 32])).await.unwrap();
+	assert_eq!(server.serve_stats().unwrap().connections, 1);
+	drop(connection);
 }
 
 /// Sends `bytes`, ends the stream if `end`, and reads what is answered.

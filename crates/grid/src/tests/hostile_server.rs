@@ -57,52 +57,75 @@ async fn a_dial_to_the_wrong_key_fails_and_names_the_right_one() {
 	assert!(error.to_string().contains(&offered.to_string()));
 }
 
-/// A server with a sound X.509 certificate of its own that has the key we look for in its names.
+/// What a hostile server shows.
+#[derive(Clone, Copy)]
+enum Shows {
+	/// Its own key, as it should.
+	OwnKey,
+	/// A sound X.509 certificate of its own that has a victim's key in its names, said to be X.509.
+	Planted,
+	/// The same, said to be a raw key.
+	PlantedRaw,
+}
+
+/// A dial for `wanted` at a server with the key of the secret [7; 32]; how it failed, if it did.
+async fn dial_at(shows: Shows, wanted: NodeKey) -> Option<String> {
+	let own = crate::Identity::from_seed(&[7; 32]).unwrap();
+	let der = match shows {
+		Shows::OwnKey => crate::tls::spki(&own.node_key()).to_vec(),
+		Shows::Planted | Shows::PlantedRaw => super::hostile_client::planted(&own, &wanted),
+	};
+	let provider = Arc::new(rustls::crypto::ring::default_provider());
+	let key = super::hostile_client::pkcs8([7; 32]);
+	let key = provider.key_provider.load_private_key(key).unwrap();
+	let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![der.into()], key));
+	let resolver: Arc<dyn rustls::server::ResolvesServerCert> = match shows {
+		Shows::Planted => Arc::new(rustls::sign::SingleCertAndKey::from(certified)),
+		Shows::OwnKey | Shows::PlantedRaw => Arc::new(
+			rustls::server::AlwaysResolvesServerRawPublicKeys::new(certified),
+		),
+	};
+	let mut config = rustls::ServerConfig::builder_with_provider(provider)
+		.with_protocol_versions(&[&rustls::version::TLS13])
+		.unwrap()
+		// Asks for raw keys as it should, or the dialler's certificate would never be looked at.
+		.with_client_cert_verifier(Arc::new(super::resumed::Counting::default()))
+		.with_cert_resolver(resolver);
+	config.alpn_protocols = vec![crate::ALPN.to_vec()];
+	let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();
+	let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+	let endpoint = quinn::Endpoint::server(config, super::support::LOOPBACK).unwrap();
+	let accepting = endpoint.clone();
+	tokio::spawn(async move {
+		let mut open = Vec::new();
+		while let Some(incoming) = accepting.accept().await {
+			open.push(incoming.await);
+		}
+	});
+	let client = grid(quick());
+	let peer = client.peer(wanted, vec![endpoint.local_addr().unwrap()]);
+	let error = peer.connect().await.err()?;
+	let GridError::Unreachable { attempts, .. } = &error else {
+		panic!("{error}")
+	};
+	match &attempts[0].cause {
+		DialCause::Handshake(why) => Some(why.clone()),
+		_ => panic!("{error}"),
+	}
+}
+
 #[tokio::test]
 async fn a_planted_key_in_a_servers_certificate_is_not_found() {
 	let victim = identity().node_key();
-	let own = crate::Identity::from_seed(&[7; 32]).unwrap();
-	let der = super::hostile_client::planted(&own, &victim);
-	for raw in [false, true] {
-		let provider = Arc::new(rustls::crypto::ring::default_provider());
-		let key = super::hostile_client::pkcs8([7; 32]);
-		let key = provider.key_provider.load_private_key(key).unwrap();
-		let certified = Arc::new(rustls::sign::CertifiedKey::new(
-			vec![der.clone().into()],
-			key,
-		));
-		let resolver: Arc<dyn rustls::server::ResolvesServerCert> = match raw {
-			true => Arc::new(rustls::server::AlwaysResolvesServerRawPublicKeys::new(
-				certified,
-			)),
-			false => Arc::new(rustls::sign::SingleCertAndKey::from(certified)),
-		};
-		let mut config = rustls::ServerConfig::builder_with_provider(provider)
-			.with_protocol_versions(&[&rustls::version::TLS13])
-			.unwrap()
-			.with_no_client_auth()
-			.with_cert_resolver(resolver);
-		config.alpn_protocols = vec![crate::ALPN.to_vec()];
-		let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();
-		let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-		let endpoint = quinn::Endpoint::server(config, super::support::LOOPBACK).unwrap();
-		let accepting = endpoint.clone();
-		tokio::spawn(async move {
-			while let Some(incoming) = accepting.accept().await {
-				let _ = incoming.await;
-			}
-		});
-		let client = grid(quick());
-		let peer = client.peer(victim, vec![endpoint.local_addr().unwrap()]);
-		let error = peer.connect().await.unwrap_err();
-		let GridError::Unreachable { attempts, .. } = &error else {
-			panic!("{error}")
-		};
-		assert!(
-			matches!(attempts[0].cause, DialCause::Handshake(_)),
-			"{error}"
-		);
-	}
+	let own = crate::Identity::from_seed(&[7; 32]).unwrap().node_key();
+	// The server is well but for what it shows.
+	assert_eq!(dial_at(Shows::OwnKey, own).await, None);
+	// Certificates are not even spoken of.
+	let why = dial_at(Shows::Planted, victim).await.unwrap();
+	assert!(why.contains("IncorrectCertificateTypeExtension"), "{why}");
+	// And as a raw key it is none, whatever bytes are in it.
+	let why = dial_at(Shows::PlantedRaw, victim).await.unwrap();
+	assert!(why.contains("BadEncoding"), "{why}");
 }
 
 #[tokio::test]

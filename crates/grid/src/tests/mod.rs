@@ -12,6 +12,7 @@ mod limits;
 mod punched;
 mod rekey;
 mod relayed;
+mod resumed;
 mod rotation;
 mod roundtrip;
 mod slices;

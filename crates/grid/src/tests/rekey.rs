@@ -1,6 +1,6 @@
 //! Traffic keys are replaced while a connection is used.
 
-use super::support::{pair, quick, shard, store, Memory};
+use super::support::{pair, quick, shard, store, Memory, Pair};
 use crate::GridConfig;
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 use tracing::{
@@ -48,6 +48,40 @@ fn watch_updates() {
 	UPDATES.set(0);
 }
 
+/// Reads until the keys were replaced eight times more. All of it goes over the connection there was
+/// before, and no other was ever made: a renewal in place of new keys does not count.
+async fn read_through_updates(ends: &Pair, len: usize) {
+	let (meta, bytes) = shard(1, len, 1);
+	let id = meta.shard().unwrap();
+	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
+	// Held, so that its id is not given to another one.
+	let connection = ends.peer.entry.live().unwrap();
+	assert_eq!(ends.peer.get(id, len).await.unwrap(), bytes);
+	let (enough, start) = (UPDATES.get() + 8, connection.stats().udp_rx.bytes);
+	let mut reads = 0;
+	let reading = async {
+		while UPDATES.get() < enough {
+			assert_eq!(ends.peer.get(id, len).await.unwrap(), bytes);
+			reads += 1;
+		}
+		// And once more with the last keys.
+		assert_eq!(ends.peer.get(id, len).await.unwrap(), bytes);
+		reads += 1;
+	};
+	tokio::time::timeout(Duration::from_secs(120), reading)
+		.await
+		.unwrap();
+	let live = ends.peer.entry.live().unwrap();
+	assert_eq!(live.stable_id(), connection.stable_id());
+	let moved = connection.stats().udp_rx.bytes - start;
+	assert!(
+		moved >= reads * len as u64,
+		"{moved} bytes in {reads} reads"
+	);
+	assert_eq!(ends.server.serve_stats().unwrap().accepted, 1);
+	println!("{reads} reads of {len} bytes over one connection, none failed");
+}
+
 #[tokio::test]
 async fn keys_are_replaced_by_age_and_transfers_go_on() {
 	watch_updates();
@@ -56,21 +90,7 @@ async fn keys_are_replaced_by_age_and_transfers_go_on() {
 		rekey_bytes: u64::MAX,
 		..quick()
 	};
-	let ends = pair(config.clone(), Arc::new(Memory::default()));
-	let (meta, bytes) = shard(1, 3000, 1);
-	let id = meta.shard().unwrap();
-	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
-	let connection = ends.peer.entry.live().unwrap().stable_id();
-	let enough = async {
-		while UPDATES.get() < 8 {
-			assert_eq!(ends.peer.get(id, 3000).await.unwrap(), bytes);
-		}
-	};
-	tokio::time::timeout(Duration::from_secs(120), enough)
-		.await
-		.unwrap();
-	// It was one connection all the time.
-	assert_eq!(ends.peer.entry.live().unwrap().stable_id(), connection);
+	read_through_updates(&pair(config, Arc::new(Memory::default())), 3000).await;
 }
 
 #[tokio::test]
@@ -81,18 +101,7 @@ async fn keys_are_replaced_by_volume_and_transfers_go_on() {
 		rekey_bytes: 256 * 1024,
 		..quick()
 	};
-	let ends = pair(config, Arc::new(Memory::default()));
-	let (meta, bytes) = shard(1, 300_000, 1);
-	let id = meta.shard().unwrap();
-	store(&ends.peer, &meta, bytes.clone()).await.unwrap();
 	// The transport makes at most one update per end of its own, early on. It passes over ours
 	// while the previous one is settling, so this goes on until enough were made.
-	let enough = async {
-		while UPDATES.get() < 8 {
-			assert_eq!(ends.peer.get(id, 300_000).await.unwrap(), bytes);
-		}
-	};
-	tokio::time::timeout(Duration::from_secs(120), enough)
-		.await
-		.unwrap();
+	read_through_updates(&pair(config, Arc::new(Memory::default())), 300_000).await;
 }

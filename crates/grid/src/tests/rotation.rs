@@ -1,11 +1,19 @@
 //! A node's key is replaced while it is read from.
 
 use super::support::{grid, identity, quick, serving, shard, store, to, Memory};
-use crate::{tls, DialCause, GridError};
-use std::sync::{
-	atomic::{AtomicBool, AtomicUsize, Ordering},
-	Arc,
+use crate::{tls, wire::code, DialCause, GridError};
+use quinn::ConnectionError;
+use std::{
+	sync::{
+		atomic::{AtomicBool, AtomicUsize, Ordering},
+		Arc,
+	},
+	time::Duration,
 };
+use tokio::task::JoinSet;
+
+/// Reads under way at any moment.
+const READERS: usize = 4;
 
 #[tokio::test]
 async fn a_node_key_is_rotated_with_overlap_and_no_read_fails() {
@@ -23,29 +31,36 @@ async fn a_node_key_is_rotated_with_overlap_and_no_read_fails() {
 		Arc::new(AtomicBool::new(false)),
 		Arc::new(AtomicUsize::new(0)),
 	);
-	let reader = {
+	let mut readers = JoinSet::new();
+	for _ in 0..READERS {
 		let (peer, bytes, stop, reads) = (peer.clone(), bytes.clone(), stop.clone(), reads.clone());
-		tokio::spawn(async move {
+		readers.spawn(async move {
 			while !stop.load(Ordering::SeqCst) {
 				assert_eq!(peer.get(id, 50_000).await.unwrap(), bytes);
 				reads.fetch_add(1, Ordering::SeqCst);
 			}
-		})
-	};
-	let more = |count: usize| {
-		let (reads, enough) = (reads.clone(), reads.load(Ordering::SeqCst) + count);
-		async move {
-			while reads.load(Ordering::SeqCst) < enough {
-				tokio::task::yield_now().await;
+		});
+	}
+	// Waits for more reads; fails if a reader has.
+	let more = async |readers: &mut JoinSet<()>, count: usize| {
+		let enough = reads.load(Ordering::SeqCst) + count;
+		while reads.load(Ordering::SeqCst) < enough {
+			if let Some(failed) = readers.try_join_next() {
+				failed.unwrap();
 			}
+			tokio::task::yield_now().await;
 		}
 	};
-	more(5).await;
+	more(&mut readers, 20).await;
+	// Held, so that its id is not given to another one.
+	let connection = peer.entry.live().unwrap();
 	server.set_identity(next).unwrap();
 	assert_eq!(server.node_key(), new);
-	more(5).await;
+	more(&mut readers, 20).await;
 	// What was open goes on under the old key; who comes now is shown the new one.
-	assert_eq!(tls::peer_key(&peer.entry.live().unwrap()), Some(old));
+	let live = peer.entry.live().unwrap();
+	assert_eq!(live.stable_id(), connection.stable_id());
+	assert_eq!(tls::peer_key(&live), Some(old));
 	let late = grid(quick());
 	let known = to(&late, &server);
 	assert_eq!(known.key(), new);
@@ -55,12 +70,21 @@ async fn a_node_key_is_rotated_with_overlap_and_no_read_fails() {
 	assert_eq!(overlap.get(id, 50_000).await.unwrap(), bytes);
 	assert_eq!(tls::peer_key(&overlap.entry.live().unwrap()), Some(new));
 
-	// The overlap ends: one connection was made under the old key.
+	// The overlap ends: one connection was made under the old key, and is read from this moment.
+	assert!(connection.close_reason().is_none());
 	assert_eq!(server.retire(&old), 1);
-	more(20).await;
+	let ended = tokio::time::timeout(Duration::from_secs(60), connection.closed());
+	let ended = ended.await.unwrap();
+	assert!(
+		matches!(&ended, ConnectionError::ApplicationClosed(close) if close.error_code == code::RETIRED),
+		"{ended}"
+	);
+	more(&mut readers, 20).await;
 	assert_eq!(tls::peer_key(&peer.entry.live().unwrap()), Some(new));
 	stop.store(true, Ordering::SeqCst);
-	reader.await.unwrap();
+	while let Some(read) = readers.join_next().await {
+		read.unwrap();
+	}
 	println!("{} reads, none failed", reads.load(Ordering::SeqCst));
 
 	// Who knows only the old key is told that another node is there.
