@@ -134,11 +134,17 @@ proptest! {
 
 	/// However bytes and stake are divided, what the stake does not cover is not paid; but for rounding.
 	#[test]
-	fn dividing_the_stake_gains_nothing(inputs in inputs(), parts in proptest::collection::vec((1..1u128 << 60, 0..1u128 << 61), 1..20)) {
+	fn dividing_the_stake_gains_nothing(
+		reputation in good_reputation(),
+		days in 0u32..200,
+		// Bytes, and 1024ths of what they require.
+		parts in proptest::collection::vec((1..1u128 << 50, prop_oneof![Just(0), 0..1_024u128, Just(1_024), Just(2_048)]), 1..12),
+	) {
 		let paid = |(bytes, stake): (u128, u128)| {
-			let inputs = Inputs { stake, required: bytes, ..inputs };
+			let inputs = Inputs { reputation, active_days: days, stake, required: bytes << 10, ..perfect() };
 			pay_weight(bytes, inputs.score())
 		};
+		let parts: Vec<_> = parts.into_iter().map(|(bytes, covered)| (bytes, bytes * covered)).collect();
 		let whole = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
 		let split: u128 = parts.iter().map(|part| paid(*part)).sum();
 		// Of the whole, cover, gate and score are each rounded down once, by less than 2^-30, and the pay.
