@@ -1,9 +1,9 @@
 //! Limits and windows.
 
-use crate::{GridError, PathKind};
+use crate::{relay::is_mapped, GridError, PathKind};
 use hippius_primitives::{coding::SHARD_LEN, net::MAX_RELAYS, RelayAddress};
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Settings of a [`Grid`](crate::Grid). The defaults suit a miner on a public address; a gateway
 /// that must notice dead miners fast may shorten `idle_timeout` and `keep_alive`.
@@ -12,8 +12,12 @@ pub struct GridConfig {
 	/// Bytes one stream may have in flight towards us. Default 1 MiB: a full shard never waits
 	/// for a window.
 	pub stream_receive_window: u32,
-	/// Bytes one connection may have in flight towards us. Default 8 MiB.
+	/// Bytes one connection that we dialled may have in flight towards us. Default 8 MiB.
 	pub receive_window: u32,
+	/// Bytes a connection that we accepted may have in flight towards us that no memory was set aside
+	/// for, so that what nobody reads is bounded for all connections together; bodies that were let in
+	/// come on top. Default 128 KiB.
+	pub request_window: u32,
 	/// Bytes one connection keeps unacknowledged. Default 4 MiB.
 	pub send_window: u64,
 	/// Streams a peer may have open on one connection. Default 64.
@@ -110,6 +114,7 @@ impl Default for GridConfig {
 		Self {
 			stream_receive_window: 1024 * 1024,
 			receive_window: 8 * 1024 * 1024,
+			request_window: 128 * 1024,
 			send_window: 4 * 1024 * 1024,
 			max_streams: 64,
 			initial_rtt: Duration::from_millis(100),
@@ -188,6 +193,7 @@ impl GridConfig {
 			("min_rate", self.min_rate as usize),
 			("stream_receive_window", self.stream_receive_window as usize),
 			("receive_window", self.receive_window as usize),
+			("request_window", self.request_window as usize),
 		];
 		for (setting, value) in counts {
 			if value == 0 {
@@ -257,6 +263,14 @@ impl GridConfig {
 			+ Duration::from_secs_f64(len as f64 / f64::from(self.min_rate.max(1)))
 	}
 
+	/// Bytes that a connection accepted from there may have in flight without memory for them.
+	pub(crate) fn request_window(&self, address: &SocketAddr) -> u32 {
+		match is_mapped(address) {
+			true => self.request_window.min(RELAYED_WINDOW),
+			false => self.request_window,
+		}
+	}
+
 	pub(crate) fn transport(
 		&self,
 		role: Role,
@@ -275,10 +289,14 @@ impl GridConfig {
 		})?;
 		let mut mtu = MtuDiscoveryConfig::default();
 		mtu.upper_bound(LARGEST_PACKET);
+		let window = match role {
+			Role::Dialer => self.receive_window,
+			Role::Acceptor => self.request_window,
+		};
 		let mut transport = TransportConfig::default();
 		transport
 			.stream_receive_window(self.stream_receive_window.into())
-			.receive_window(self.receive_window.into())
+			.receive_window(window.into())
 			.send_window(self.send_window)
 			.max_concurrent_uni_streams(VarInt::from_u32(0))
 			.datagram_receive_buffer_size(None)
@@ -301,7 +319,7 @@ impl GridConfig {
 			transport
 				.mtu_discovery_config(None)
 				.stream_receive_window(self.stream_receive_window.min(RELAYED_STREAM).into())
-				.receive_window(self.receive_window.min(RELAYED_WINDOW).into())
+				.receive_window(window.min(RELAYED_WINDOW).into())
 				.send_window(self.send_window.min(RELAYED_WINDOW.into()));
 		}
 		Ok(Arc::new(transport))

@@ -30,10 +30,13 @@ mod bodies;
 mod bucket;
 mod load;
 mod request;
+mod window;
 
 use bodies::Bodies;
 use bucket::{Buckets, Verdict};
 use load::Load;
+use request::Line;
+use window::{Owed, Window};
 
 /// Memory permits are counted in units of this many bytes.
 const MEMORY_UNIT: usize = 1024;
@@ -51,6 +54,7 @@ pub(crate) struct Server {
 	connections: Arc<AtomicUsize>,
 	requests: Semaphore,
 	memory: Semaphore,
+	owed: Owed,
 	bodies: Bodies,
 	peers: Mutex<HashMap<NodeKey, Seat>>,
 	/// This node's key as it is shown to newcomers.
@@ -150,6 +154,7 @@ impl Server {
 			connections: Arc::default(),
 			requests: Semaphore::new(config.max_requests),
 			memory: Semaphore::new(config.body_memory / MEMORY_UNIT),
+			owed: Owed::new(config.body_memory / 4),
 			bodies: Bodies::default(),
 			peers: Mutex::default(),
 			shown: RwLock::new(shown),
@@ -412,6 +417,14 @@ impl Server {
 	) -> Option<ConnectionError> {
 		let interval = self.config.rekey_interval;
 		let keys = KeyClock::new(self.config.rekey_bytes, interval, Instant::now());
+		let base = self.config.request_window(&connection.remote_address());
+		let window = Window::new(connection.clone(), base, self.owed.clone());
+		let line = Arc::new(Line {
+			peer,
+			connection: connection.clone(),
+			window,
+			load,
+		});
 		loop {
 			let permit = tokio::select! {
 				biased;
@@ -428,17 +441,16 @@ impl Server {
 				},
 			};
 			keys.tick(connection);
-			if let Some(streams) = load.change(self.config.max_streams) {
+			if let Some(streams) = line.load.change(self.config.max_streams) {
 				if streams < self.config.max_streams {
 					tracing::info!(%peer, streams, "a peer cancels most of what it asks for");
 					Counts::add(&self.counts.throttled);
 				}
 				connection.set_max_concurrent_bi_streams(streams.into());
 			}
-			let (server, load) = (self.clone(), load.clone());
-			let address = connection.remote_address();
+			let (server, line) = (self.clone(), line.clone());
 			tokio::spawn(async move {
-				server.request(peer, address, &load, send, recv).await;
+				server.request(&line, send, recv).await;
 				drop(permit);
 			});
 		}

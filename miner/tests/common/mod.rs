@@ -5,6 +5,8 @@
 pub mod by_hand;
 pub mod network;
 pub mod process;
+#[cfg(target_os = "linux")]
+pub mod rig;
 
 use arion_crush::{
 	ClusterMap, FailureDomain, FamilyBucket, HostBucket, MapNode, PlacementRule, ZoneBucket,

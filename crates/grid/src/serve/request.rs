@@ -1,6 +1,6 @@
 //! One request, from its first byte to the delivered answer.
 
-use super::{Load, Server, MEMORY_UNIT};
+use super::{Load, Server, Window, MEMORY_UNIT};
 use crate::{
 	observe,
 	service::ServiceError,
@@ -13,8 +13,8 @@ use hippius_primitives::{
 	coding::SHARD_LEN, permit::SignedPermit, receipt::BatchRef, NodeKey, ShardId, ShardMeta,
 	StripeId,
 };
-use quinn::{RecvStream, SendStream, VarInt};
-use std::{future::Future, net::SocketAddr};
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use std::{future::Future, sync::Arc};
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 mod inventory;
@@ -61,6 +61,22 @@ impl From<ServiceError> for Fault {
 	}
 }
 
+/// A connection that requests come on.
+pub(super) struct Line {
+	pub(super) peer: NodeKey,
+	pub(super) connection: Connection,
+	pub(super) window: Window,
+	pub(super) load: Arc<Load>,
+}
+
+/// What a slice takes up until the other side has it.
+#[derive(Default)]
+struct Sending<'a> {
+	/// Its bytes.
+	bytes: u64,
+	memory: Option<SemaphorePermit<'a>>,
+}
+
 /// What a put announces.
 struct Upload {
 	permit: SignedPermit,
@@ -69,25 +85,16 @@ struct Upload {
 }
 
 impl Server {
-	pub(super) async fn request(
-		&self,
-		peer: NodeKey,
-		address: SocketAddr,
-		load: &Load,
-		send: SendStream,
-		mut recv: RecvStream,
-	) {
+	pub(super) async fn request(&self, line: &Line, send: SendStream, mut recv: RecvStream) {
+		let peer = line.peer;
 		// Never closed; if it were, the node is going down.
 		let Ok(_running) = self.requests.acquire().await else {
 			return;
 		};
 		// A service that panics leaves a reset behind, not a clean end.
 		let mut sender = Sender::new(send, code::INTERNAL);
-		// Bytes of a slice that is being sent.
-		let mut slice = 0;
-		let served = self
-			.answer(peer, address, &mut slice, &mut sender, &mut recv)
-			.await;
+		let mut slice = Sending::default();
+		let served = self.answer(line, &mut slice, &mut sender, &mut recv).await;
 		// Stopped by the other side, before or after the transport had all of it.
 		let mut cancelled = matches!(&served, Err(Fault::Abort(code::DONE)));
 		let ended = match served {
@@ -105,7 +112,8 @@ impl Server {
 			Err(abort) => Err(abort),
 		};
 		match ended {
-			// Held until delivered, so that closing the grid does not cut off an answer.
+			// Held until delivered, so that closing the grid does not cut off an answer; what a slice
+			// takes up as well, which is in the transport's hands until then.
 			Ok(()) => match timeout(self.config.progress_timeout, sender.stopped()).await {
 				Ok(ended) => cancelled |= matches!(ended, Ok(Some(_)) | Err(_)),
 				Err(_) => sender.reset(code::TIMEOUT),
@@ -117,19 +125,20 @@ impl Server {
 			}
 			Err(Fault::Answer(..)) => sender.reset(code::INTERNAL),
 		}
-		if slice > 0 {
-			load.note(slice, cancelled);
+		drop(slice.memory);
+		if slice.bytes > 0 {
+			line.load.note(slice.bytes, cancelled);
 		}
 	}
 
-	async fn answer(
-		&self,
-		peer: NodeKey,
-		address: SocketAddr,
-		slice: &mut u64,
+	async fn answer<'a>(
+		&'a self,
+		line: &Line,
+		slice: &mut Sending<'a>,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
+		let (peer, address) = (line.peer, line.connection.remote_address());
 		let header = timeout(self.config.header_timeout, async {
 			let request = decode_request(&read_frame(recv).await?)?;
 			let has_body = matches!(
@@ -148,7 +157,7 @@ impl Server {
 					meta: *meta,
 					len: len as usize,
 				};
-				self.put(peer, upload, sender, recv).await
+				self.put(line, upload, sender, recv).await
 			}
 			Request::Receipt { batch, len } => {
 				self.receipt(peer, batch, len as usize, sender, recv).await
@@ -202,7 +211,7 @@ impl Server {
 
 	async fn put(
 		&self,
-		peer: NodeKey,
+		line: &Line,
 		upload: Upload,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
@@ -214,9 +223,17 @@ impl Server {
 		if permit.permit.stripe != meta.stripe || permit.permit.shard_len as usize != len {
 			return Err(Fault::bad("the permit is of another stripe or length"));
 		}
+		let peer = line.peer;
 		self.service.authorize(&peer, &permit, &meta)?;
 		let memory = self.memory(len).await?;
-		let (bytes, hash) = self.bodies.read(recv, len, self.pace(len)).await?;
+		line.window.let_in(len);
+		let read = self.bodies.read(recv, len, self.pace(len)).await;
+		let (bytes, hash) = read.inspect_err(|_| {
+			if !line.window.did_not_come(len) {
+				let why = b"too many bodies were announced and not sent";
+				line.connection.close(code::UNSENT, why);
+			}
+		})?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
 		}
@@ -228,12 +245,12 @@ impl Server {
 		Ok(sender.frame(&Response::Stored(ack), self.pace(0)).await?)
 	}
 
-	async fn get(
-		&self,
+	async fn get<'a>(
+		&'a self,
 		peer: NodeKey,
 		shard: ShardId,
 		groups: Option<GroupRange>,
-		slice: &mut u64,
+		slice: &mut Sending<'a>,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
 		let groups = groups.map(|groups| u64::from(groups.start)..u64::from(groups.end));
@@ -260,7 +277,10 @@ impl Server {
 		drop(memory.split(spare as usize));
 		let pace = self.pace(extract.len());
 		sender.frame(&Response::Slice { len }, pace).await?;
-		*slice = extract.len() as u64;
+		*slice = Sending {
+			bytes: extract.len() as u64,
+			memory: Some(memory),
+		};
 		Ok(sender.slice(&extract, pace).await?)
 	}
 
