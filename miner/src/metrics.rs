@@ -383,6 +383,37 @@ impl Metrics {
 			"Open QUIC connections.",
 			&plain(grid.open_connections() as u64),
 		);
+		if let Some(served) = grid.serve_stats() {
+			family(
+				"served_connections",
+				gauge,
+				"Open connections of those who came to this node.",
+				&plain(served.connections as u64),
+			);
+			family(
+				"handshakes",
+				gauge,
+				"Handshakes of newcomers that are open.",
+				&plain(served.handshakes as u64),
+			);
+			family(
+				"newcomers_total",
+				"counter",
+				"Newcomers, by what became of their first packet.",
+				&[
+					("{outcome=\"accepted\"}", served.accepted),
+					("{outcome=\"retried\"}", served.retried),
+					("{outcome=\"ignored\"}", served.ignored),
+					("{outcome=\"refused\"}", served.refused),
+				],
+			);
+			family(
+				"throttled_total",
+				"counter",
+				"Times a peer's streams were cut down because it cancelled most of what it asked for.",
+				&plain(served.throttled),
+			);
+		}
 		let paths = grid.paths();
 		family(
 			"node_connections",
