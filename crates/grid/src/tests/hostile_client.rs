@@ -1,5 +1,6 @@
 //! What a server makes of clients that do not keep to the rules.
 
+use super::gullible::Gullible;
 use super::support::{
 	identity, pair, permit, quick, raw_client, serving, shard, store, Memory, Stuck, LOOPBACK,
 };
@@ -11,57 +12,8 @@ use crate::{
 };
 use hippius_primitives::{NodeKey, ShardId, StripeId};
 use quinn::{Connection, ConnectionError, Endpoint, ReadError, ReadExactError, TransportErrorCode};
-use rustls::{
-	client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-	pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
-	DigitallySignedStruct, SignatureScheme,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::{sync::Arc, time::Duration};
-
-/// Takes every server key or certificate.
-#[derive(Debug)]
-struct Gullible {
-	raw: bool,
-}
-
-impl ServerCertVerifier for Gullible {
-	fn verify_server_cert(
-		&self,
-		_: &CertificateDer<'_>,
-		_: &[CertificateDer<'_>],
-		_: &ServerName<'_>,
-		_: &[u8],
-		_: UnixTime,
-	) -> Result<ServerCertVerified, rustls::Error> {
-		Ok(ServerCertVerified::assertion())
-	}
-
-	fn verify_tls12_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		Ok(HandshakeSignatureValid::assertion())
-	}
-
-	fn verify_tls13_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		Ok(HandshakeSignatureValid::assertion())
-	}
-
-	fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-		vec![SignatureScheme::ED25519]
-	}
-
-	fn requires_raw_public_keys(&self) -> bool {
-		self.raw
-	}
-}
 
 /// How a client presents itself.
 enum Shows {
@@ -131,7 +83,7 @@ async fn dial_as(server: &Grid, raw: bool, shows: Shows) -> Result<Connection, C
 		.with_protocol_versions(&[&rustls::version::TLS13])
 		.unwrap()
 		.dangerous()
-		.with_custom_certificate_verifier(Arc::new(Gullible { raw }));
+		.with_custom_certificate_verifier(Arc::new(Gullible::new(raw)));
 	let mut config = match shows {
 		Shows::Nothing => builder.with_no_client_auth(),
 		Shows::Planted(seed, victim, raw) => {

@@ -89,7 +89,7 @@ async fn dial_at(shows: Shows, wanted: NodeKey) -> Option<String> {
 		.with_protocol_versions(&[&rustls::version::TLS13])
 		.unwrap()
 		// Asks for raw keys as it should, or the dialler's certificate would never be looked at.
-		.with_client_cert_verifier(Arc::new(super::resumed::Counting::default()))
+		.with_client_cert_verifier(Arc::new(super::gullible::Gullible::new(true)))
 		.with_cert_resolver(resolver);
 	config.alpn_protocols = vec![crate::ALPN.to_vec()];
 	let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).unwrap();

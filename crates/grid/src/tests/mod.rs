@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod flood;
+mod gullible;
 mod hostile_client;
 mod hostile_server;
 mod inventory;

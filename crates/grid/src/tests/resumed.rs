@@ -1,6 +1,7 @@
 //! Clients that hold tickets of sessions from before.
 
 use super::{
+	gullible::Gullible,
 	hostile_client::pkcs8,
 	support::{quick, Memory, LOOPBACK},
 };
@@ -12,118 +13,12 @@ use crate::{
 use hippius_primitives::ShardId;
 use quinn::{Connection, Endpoint};
 use rustls::{
-	client::{
-		danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-		AlwaysResolvesClientRawPublicKeys, Resumption,
-	},
+	client::{AlwaysResolvesClientRawPublicKeys, Resumption},
 	crypto::{ring, CryptoProvider},
-	pki_types::{CertificateDer, ServerName, UnixTime},
-	server::{
-		danger::{ClientCertVerified, ClientCertVerifier},
-		AlwaysResolvesServerRawPublicKeys,
-	},
+	server::AlwaysResolvesServerRawPublicKeys,
 	sign::CertifiedKey,
-	DigitallySignedStruct, DistinguishedName, SignatureScheme,
 };
-use std::{
-	net::SocketAddr,
-	sync::{
-		atomic::{AtomicUsize, Ordering},
-		Arc,
-	},
-};
-
-/// Takes every key, and counts how often it was shown one: a resumed session shows none.
-#[derive(Debug, Default)]
-pub(super) struct Counting(AtomicUsize);
-
-impl Counting {
-	fn shown(&self) -> usize {
-		self.0.load(Ordering::SeqCst)
-	}
-}
-
-impl ServerCertVerifier for Counting {
-	fn verify_server_cert(
-		&self,
-		_: &CertificateDer<'_>,
-		_: &[CertificateDer<'_>],
-		_: &ServerName<'_>,
-		_: &[u8],
-		_: UnixTime,
-	) -> Result<ServerCertVerified, rustls::Error> {
-		self.0.fetch_add(1, Ordering::SeqCst);
-		Ok(ServerCertVerified::assertion())
-	}
-
-	fn verify_tls12_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		unreachable!()
-	}
-
-	fn verify_tls13_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		Ok(HandshakeSignatureValid::assertion())
-	}
-
-	fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-		vec![SignatureScheme::ED25519]
-	}
-
-	fn requires_raw_public_keys(&self) -> bool {
-		true
-	}
-}
-
-impl ClientCertVerifier for Counting {
-	fn root_hint_subjects(&self) -> &[DistinguishedName] {
-		&[]
-	}
-
-	fn verify_client_cert(
-		&self,
-		_: &CertificateDer<'_>,
-		_: &[CertificateDer<'_>],
-		_: UnixTime,
-	) -> Result<ClientCertVerified, rustls::Error> {
-		self.0.fetch_add(1, Ordering::SeqCst);
-		Ok(ClientCertVerified::assertion())
-	}
-
-	fn verify_tls12_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		unreachable!()
-	}
-
-	fn verify_tls13_signature(
-		&self,
-		_: &[u8],
-		_: &CertificateDer<'_>,
-		_: &DigitallySignedStruct,
-	) -> Result<HandshakeSignatureValid, rustls::Error> {
-		Ok(HandshakeSignatureValid::assertion())
-	}
-
-	fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-		vec![SignatureScheme::ED25519]
-	}
-
-	fn requires_raw_public_keys(&self) -> bool {
-		true
-	}
-}
+use std::{net::SocketAddr, sync::Arc};
 
 fn certified(provider: &CryptoProvider, seed: [u8; 32]) -> Arc<CertifiedKey> {
 	let key = provider.key_provider.load_private_key(pkcs8(seed)).unwrap();
@@ -141,7 +36,7 @@ fn lax() -> Endpoint {
 	let mut config = rustls::ServerConfig::builder_with_provider(provider)
 		.with_protocol_versions(&[&rustls::version::TLS13])
 		.unwrap()
-		.with_client_cert_verifier(Arc::new(Counting::default()))
+		.with_client_cert_verifier(Arc::new(Gullible::new(true)))
 		.with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(keys)));
 	config.alpn_protocols = vec![ALPN.to_vec()];
 	config.max_early_data_size = u32::MAX;
@@ -193,7 +88,7 @@ async fn tickets_are_neither_given_nor_taken() {
 
 	let provider = Arc::new(ring::default_provider());
 	let keys = certified(&provider, [8; 32]);
-	let counting = Arc::new(Counting::default());
+	let counting = Arc::new(Gullible::new(true));
 	let mut config = rustls::ClientConfig::builder_with_provider(provider)
 		.with_protocol_versions(&[&rustls::version::TLS13])
 		.unwrap()
