@@ -1,9 +1,9 @@
 //! Limits and windows.
 
-use crate::{relay::is_mapped, GridError, PathKind};
+use crate::{GridError, PathKind};
 use hippius_primitives::{coding::SHARD_LEN, net::MAX_RELAYS, RelayAddress};
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// Settings of a [`Grid`](crate::Grid). The defaults suit a miner on a public address; a gateway
 /// that must notice dead miners fast may shorten `idle_timeout` and `keep_alive`.
@@ -14,9 +14,8 @@ pub struct GridConfig {
 	pub stream_receive_window: u32,
 	/// Bytes one connection that we dialled may have in flight towards us. Default 8 MiB.
 	pub receive_window: u32,
-	/// Bytes a connection that we accepted may have in flight towards us that no memory was set aside
-	/// for, so that what nobody reads is bounded for all connections together; bodies that were let in
-	/// come on top. Default 128 KiB.
+	/// The same of one that we accepted. What a peer sends before its request is looked at lies there
+	/// unread, so all of them together bound how much that can be. Default 2 MiB.
 	pub request_window: u32,
 	/// Bytes one connection keeps unacknowledged. Default 4 MiB.
 	pub send_window: u64,
@@ -114,7 +113,7 @@ impl Default for GridConfig {
 		Self {
 			stream_receive_window: 1024 * 1024,
 			receive_window: 8 * 1024 * 1024,
-			request_window: 128 * 1024,
+			request_window: 2 * 1024 * 1024,
 			send_window: 4 * 1024 * 1024,
 			max_streams: 64,
 			initial_rtt: Duration::from_millis(100),
@@ -261,14 +260,6 @@ impl GridConfig {
 	pub(crate) fn body_timeout(&self, len: usize) -> Duration {
 		self.progress_timeout
 			+ Duration::from_secs_f64(len as f64 / f64::from(self.min_rate.max(1)))
-	}
-
-	/// Bytes that a connection accepted from there may have in flight without memory for them.
-	pub(crate) fn request_window(&self, address: &SocketAddr) -> u32 {
-		match is_mapped(address) {
-			true => self.request_window.min(RELAYED_WINDOW),
-			false => self.request_window,
-		}
 	}
 
 	pub(crate) fn transport(

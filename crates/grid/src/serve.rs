@@ -30,13 +30,11 @@ mod bodies;
 mod bucket;
 mod load;
 mod request;
-mod window;
 
 use bodies::Bodies;
 use bucket::{Buckets, Verdict};
 use load::Load;
 use request::Line;
-use window::{Owed, Window};
 
 /// Memory permits are counted in units of this many bytes.
 const MEMORY_UNIT: usize = 1024;
@@ -54,7 +52,6 @@ pub(crate) struct Server {
 	connections: Arc<AtomicUsize>,
 	requests: Semaphore,
 	memory: Semaphore,
-	owed: Owed,
 	bodies: Bodies,
 	peers: Mutex<HashMap<NodeKey, Seat>>,
 	/// This node's key as it is shown to newcomers.
@@ -154,7 +151,6 @@ impl Server {
 			connections: Arc::default(),
 			requests: Semaphore::new(config.max_requests),
 			memory: Semaphore::new(config.body_memory / MEMORY_UNIT),
-			owed: Owed::new(config.body_memory / 4),
 			bodies: Bodies::default(),
 			peers: Mutex::default(),
 			shown: RwLock::new(shown),
@@ -417,12 +413,9 @@ impl Server {
 	) -> Option<ConnectionError> {
 		let interval = self.config.rekey_interval;
 		let keys = KeyClock::new(self.config.rekey_bytes, interval, Instant::now());
-		let base = self.config.request_window(&connection.remote_address());
-		let window = Window::new(connection.clone(), base, self.owed.clone());
 		let line = Arc::new(Line {
 			peer,
 			connection: connection.clone(),
-			window,
 			load,
 		});
 		loop {

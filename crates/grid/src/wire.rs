@@ -85,8 +85,6 @@ pub(crate) mod code {
 	pub(crate) const RETIRED: VarInt = VarInt::from_u32(8);
 	/// What was sent is not what was asked for.
 	pub(crate) const WRONG_BYTES: VarInt = VarInt::from_u32(7);
-	/// Too many bodies were announced, let in, and not sent.
-	pub(crate) const UNSENT: VarInt = VarInt::from_u32(9);
 }
 
 /// The kind of a failed answer.

@@ -1,6 +1,6 @@
 //! One request, from its first byte to the delivered answer.
 
-use super::{Load, Server, Window, MEMORY_UNIT};
+use super::{Load, Server, MEMORY_UNIT};
 use crate::{
 	observe,
 	service::ServiceError,
@@ -65,7 +65,6 @@ impl From<ServiceError> for Fault {
 pub(super) struct Line {
 	pub(super) peer: NodeKey,
 	pub(super) connection: Connection,
-	pub(super) window: Window,
 	pub(super) load: Arc<Load>,
 }
 
@@ -157,7 +156,7 @@ impl Server {
 					meta: *meta,
 					len: len as usize,
 				};
-				self.put(line, upload, sender, recv).await
+				self.put(peer, upload, sender, recv).await
 			}
 			Request::Receipt { batch, len } => {
 				self.receipt(peer, batch, len as usize, sender, recv).await
@@ -211,7 +210,7 @@ impl Server {
 
 	async fn put(
 		&self,
-		line: &Line,
+		peer: NodeKey,
 		upload: Upload,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
@@ -223,17 +222,9 @@ impl Server {
 		if permit.permit.stripe != meta.stripe || permit.permit.shard_len as usize != len {
 			return Err(Fault::bad("the permit is of another stripe or length"));
 		}
-		let peer = line.peer;
 		self.service.authorize(&peer, &permit, &meta)?;
 		let memory = self.memory(len).await?;
-		line.window.let_in(len);
-		let read = self.bodies.read(recv, len, self.pace(len)).await;
-		let (bytes, hash) = read.inspect_err(|_| {
-			if !line.window.did_not_come(len) {
-				let why = b"too many bodies were announced and not sent";
-				line.connection.close(code::UNSENT, why);
-			}
-		})?;
+		let (bytes, hash) = self.bodies.read(recv, len, self.pace(len)).await?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
 		}
