@@ -118,7 +118,7 @@ impl Slow {
 /// By how much the process may grow besides the shards of the requests it serves: the shards its
 /// [`JOBS`] are reading, some dozen connections with hundreds of streams, and what the allocator does
 /// not give back when shards come and go on different threads.
-const BESIDES: u64 = 64 * MIB;
+const BESIDES: u64 = 96 * MIB;
 /// The daemon's budget for shards of requests that are served.
 const BUDGET: u64 = 128 * MIB;
 
