@@ -272,7 +272,7 @@ impl Network {
 				let kind = Kind::Answer(items.len() as u32, is_released);
 				all.push((kind, answer.clone()));
 				// Now and then again.
-				if self.bad % 5 == 0 && place == 0 {
+				if self.bad.is_multiple_of(5) && place == 0 {
 					all.push((Kind::Bad, answer));
 				}
 			}
@@ -286,7 +286,7 @@ impl Network {
 		match node % 5 {
 			_ if self.away.contains(&node) => 0,
 			0 => all - 1,
-			1 if window % 3 == 0 => all - 1,
+			1 if window.is_multiple_of(3) => all - 1,
 			_ => all,
 		}
 	}
