@@ -134,9 +134,12 @@ mod tests {
 	const ERROR: f64 = 0.034;
 	const HOUR: f64 = 1.0 / 24.0;
 
-	/// The design's table: part lost and draws; days at each rate, and by how much each is rounded.
+	/// Days at each rate, and by how much each is rounded.
+	type Days = [(f64, f64); 5];
+
+	/// The design's table: part lost, draws, days.
 	#[rustfmt::skip]
-	const DESIGN: [(f64, f64, Option<[(f64, f64); 5]>); 5] = [
+	const DESIGN: [(f64, f64, Option<Days>); 5] = [
 		(0.001, 4_603.0, Some([(575.0, 0.5), (288.0, 0.5), (118.0, 0.5), (72.0, 0.5), (18.0, 0.5)])),
 		(0.01, 458.0, Some([(57.0, 0.5), (29.0, 0.5), (11.7, 0.05), (7.2, 0.05), (1.8, 0.05)])),
 		(0.05, 90.0, Some([(11.0, 0.5), (5.6, 0.05), (2.3, 0.05), (1.4, 0.05), (8.5 * HOUR, 0.05 * HOUR)])),
