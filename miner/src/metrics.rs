@@ -408,6 +408,18 @@ impl Metrics {
 				],
 			);
 			family(
+				"served_requests",
+				gauge,
+				"Requests of other nodes being served.",
+				&plain(served.requests as u64),
+			);
+			family(
+				"served_memory_bytes",
+				gauge,
+				"Bytes that these hold in memory, or have room kept for.",
+				&plain(served.memory),
+			);
+			family(
 				"throttled_total",
 				"counter",
 				"Times a peer's streams were cut down because it cancelled most of what it asked for.",

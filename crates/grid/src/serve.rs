@@ -30,13 +30,15 @@ mod bodies;
 mod bucket;
 mod load;
 mod request;
+mod shares;
 
 use bodies::Bodies;
 use bucket::{Buckets, Verdict};
 use load::Load;
 use request::Line;
+use shares::Shares;
 
-/// Memory permits are counted in units of this many bytes.
+/// Memory is counted in units of this many bytes.
 const MEMORY_UNIT: usize = 1024;
 
 /// The serving half of a grid.
@@ -50,8 +52,9 @@ pub(crate) struct Server {
 	relayed: RwLock<Arc<quinn::ServerConfig>>,
 	handshakes: Arc<AtomicUsize>,
 	connections: Arc<AtomicUsize>,
-	requests: Semaphore,
-	memory: Semaphore,
+	requests: Arc<Shares>,
+	/// In units of [`MEMORY_UNIT`].
+	memory: Arc<Shares>,
 	bodies: Bodies,
 	peers: Mutex<HashMap<NodeKey, Seat>>,
 	/// This node's key as it is shown to newcomers.
@@ -89,6 +92,10 @@ pub struct ServeStats {
 	pub refused: u64,
 	/// Networks whose handshakes are being counted.
 	pub sources: usize,
+	/// Requests being served now.
+	pub requests: usize,
+	/// Bytes of shards and lists that these hold in memory, or have room kept for.
+	pub memory: u64,
 	/// Times a peer's streams were cut down because it cancelled most of what it asked for.
 	pub throttled: u64,
 }
@@ -149,8 +156,8 @@ impl Server {
 			relayed: RwLock::new(relayed),
 			handshakes: Arc::default(),
 			connections: Arc::default(),
-			requests: Semaphore::new(config.max_requests),
-			memory: Semaphore::new(config.body_memory / MEMORY_UNIT),
+			requests: Shares::new(config.max_requests),
+			memory: Shares::new(config.body_memory / MEMORY_UNIT),
 			bodies: Bodies::default(),
 			peers: Mutex::default(),
 			shown: RwLock::new(shown),
@@ -219,16 +226,15 @@ impl Server {
 				.lock()
 				.unwrap_or_else(PoisonError::into_inner)
 				.len(),
+			requests: self.requests.held() as usize,
+			memory: u64::from(self.memory.held()) * MEMORY_UNIT as u64,
 			throttled: read(&self.counts.throttled),
 		}
 	}
 
 	/// Resolves when no request is being served.
 	pub(crate) async fn drained(&self) {
-		// Validated to fit; if it did not, waiting for one permit is the best that can be done.
-		let all = u32::try_from(self.config.max_requests).unwrap_or(1);
-		// The semaphore is never closed, so there is nothing to tell apart.
-		let _ = self.requests.acquire_many(all).await;
+		self.requests.idle().await;
 	}
 
 	/// Takes connections until the grid closes.
@@ -413,11 +419,7 @@ impl Server {
 	) -> Option<ConnectionError> {
 		let interval = self.config.rekey_interval;
 		let keys = KeyClock::new(self.config.rekey_bytes, interval, Instant::now());
-		let line = Arc::new(Line {
-			peer,
-			connection: connection.clone(),
-			load,
-		});
+		let line = Arc::new(Line { peer, load });
 		loop {
 			let permit = tokio::select! {
 				biased;
@@ -442,8 +444,9 @@ impl Server {
 				connection.set_max_concurrent_bi_streams(streams.into());
 			}
 			let (server, line) = (self.clone(), line.clone());
+			let address = connection.remote_address();
 			tokio::spawn(async move {
-				server.request(&line, send, recv).await;
+				server.request(&line, address, send, recv).await;
 				drop(permit);
 			});
 		}

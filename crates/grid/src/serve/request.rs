@@ -1,6 +1,6 @@
 //! One request, from its first byte to the delivered answer.
 
-use super::{Load, Server, MEMORY_UNIT};
+use super::{shares::Share, Load, Server, MEMORY_UNIT};
 use crate::{
 	observe,
 	service::ServiceError,
@@ -13,9 +13,9 @@ use hippius_primitives::{
 	coding::SHARD_LEN, permit::SignedPermit, receipt::BatchRef, NodeKey, ShardId, ShardMeta,
 	StripeId,
 };
-use quinn::{Connection, RecvStream, SendStream, VarInt};
-use std::{future::Future, sync::Arc};
-use tokio::{sync::SemaphorePermit, time::timeout};
+use quinn::{RecvStream, SendStream, VarInt};
+use std::{future::Future, net::SocketAddr, sync::Arc};
+use tokio::time::timeout;
 
 mod inventory;
 mod ledger;
@@ -61,19 +61,18 @@ impl From<ServiceError> for Fault {
 	}
 }
 
-/// A connection that requests come on.
+/// Who asks, on one connection.
 pub(super) struct Line {
 	pub(super) peer: NodeKey,
-	pub(super) connection: Connection,
 	pub(super) load: Arc<Load>,
 }
 
-/// What a slice takes up until the other side has it.
+/// What an answer takes up until the other side has it.
 #[derive(Default)]
-struct Sending<'a> {
-	/// Its bytes.
-	bytes: u64,
-	memory: Option<SemaphorePermit<'a>>,
+struct Sending {
+	/// Bytes of a slice of a shard.
+	slice: u64,
+	memory: Option<Share>,
 }
 
 /// What a put announces.
@@ -84,16 +83,21 @@ struct Upload {
 }
 
 impl Server {
-	pub(super) async fn request(&self, line: &Line, send: SendStream, mut recv: RecvStream) {
+	pub(super) async fn request(
+		&self,
+		line: &Line,
+		address: SocketAddr,
+		send: SendStream,
+		mut recv: RecvStream,
+	) {
 		let peer = line.peer;
-		// Never closed; if it were, the node is going down.
-		let Ok(_running) = self.requests.acquire().await else {
-			return;
-		};
+		let _running = self.requests.acquire(peer, 1).await;
 		// A service that panics leaves a reset behind, not a clean end.
 		let mut sender = Sender::new(send, code::INTERNAL);
-		let mut slice = Sending::default();
-		let served = self.answer(line, &mut slice, &mut sender, &mut recv).await;
+		let mut sending = Sending::default();
+		let served = self
+			.answer(peer, address, &mut sending, &mut sender, &mut recv)
+			.await;
 		// Stopped by the other side, before or after the transport had all of it.
 		let mut cancelled = matches!(&served, Err(Fault::Abort(code::DONE)));
 		let ended = match served {
@@ -111,7 +115,7 @@ impl Server {
 			Err(abort) => Err(abort),
 		};
 		match ended {
-			// Held until delivered, so that closing the grid does not cut off an answer; what a slice
+			// Held until delivered, so that closing the grid does not cut off an answer; what that
 			// takes up as well, which is in the transport's hands until then.
 			Ok(()) => match timeout(self.config.progress_timeout, sender.stopped()).await {
 				Ok(ended) => cancelled |= matches!(ended, Ok(Some(_)) | Err(_)),
@@ -124,20 +128,20 @@ impl Server {
 			}
 			Err(Fault::Answer(..)) => sender.reset(code::INTERNAL),
 		}
-		drop(slice.memory);
-		if slice.bytes > 0 {
-			line.load.note(slice.bytes, cancelled);
+		drop(sending.memory);
+		if sending.slice > 0 {
+			line.load.note(sending.slice, cancelled);
 		}
 	}
 
-	async fn answer<'a>(
-		&'a self,
-		line: &Line,
-		slice: &mut Sending<'a>,
+	async fn answer(
+		&self,
+		peer: NodeKey,
+		address: SocketAddr,
+		sending: &mut Sending,
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
-		let (peer, address) = (line.peer, line.connection.remote_address());
 		let header = timeout(self.config.header_timeout, async {
 			let request = decode_request(&read_frame(recv).await?)?;
 			let has_body = matches!(
@@ -170,7 +174,7 @@ impl Server {
 				let response = Response::Changed { records };
 				Ok(sender.frame(&response, self.pace(0)).await?)
 			}
-			Request::Get { shard, groups } => self.get(peer, shard, groups, slice, sender).await,
+			Request::Get { shard, groups } => self.get(peer, shard, groups, sending, sender).await,
 			Request::Has { count } => self.has(peer, usize::from(count), sender, recv).await,
 			Request::Stripe { stripe } => self.stripe(peer, stripe, sender).await,
 			Request::Doubt { shard } => {
@@ -179,13 +183,13 @@ impl Server {
 				Ok(sender.frame(&Response::Noted, self.pace(0)).await?)
 			}
 			Request::Inventory { pg, after, limit } => {
-				self.inventory(peer, pg, after, usize::from(limit), sender)
+				self.inventory(peer, pg, after, usize::from(limit), sending, sender)
 					.await
 			}
 			Request::Offer { stripe } => self.offer(peer, stripe, sender).await,
-			Request::Leaves { pg, root } => self.leaves(peer, pg, root, sender).await,
+			Request::Leaves { pg, root } => self.leaves(peer, pg, root, sending, sender).await,
 			Request::Batches { pg, first, limit } => {
-				self.batches(peer, pg, first, usize::from(limit), sender)
+				self.batches(peer, pg, first, usize::from(limit), sending, sender)
 					.await
 			}
 			Request::Beat(beat) => {
@@ -223,7 +227,7 @@ impl Server {
 			return Err(Fault::bad("the permit is of another stripe or length"));
 		}
 		self.service.authorize(&peer, &permit, &meta)?;
-		let memory = self.memory(len).await?;
+		let memory = self.memory(peer, len).await?;
 		let (bytes, hash) = self.bodies.read(recv, len, self.pace(len)).await?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
@@ -236,19 +240,19 @@ impl Server {
 		Ok(sender.frame(&Response::Stored(ack), self.pace(0)).await?)
 	}
 
-	async fn get<'a>(
-		&'a self,
+	async fn get(
+		&self,
 		peer: NodeKey,
 		shard: ShardId,
 		groups: Option<GroupRange>,
-		slice: &mut Sending<'a>,
+		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
 		let groups = groups.map(|groups| u64::from(groups.start)..u64::from(groups.end));
 		let most = groups.as_ref().map_or(SHARD_LEN, |groups| {
 			(groups.end - groups.start) as usize * GROUP_LEN
 		});
-		let mut memory = self.memory(most).await?;
+		let mut memory = self.memory(peer, most).await?;
 		let extract = self
 			.watched(sender, self.service.get(peer, shard, groups.clone()))
 			.await?
@@ -264,12 +268,11 @@ impl Server {
 				));
 			}
 		};
-		let spare = units(most).saturating_sub(units(extract.len()));
-		drop(memory.split(spare as usize));
+		memory.keep(units(extract.len()));
 		let pace = self.pace(extract.len());
 		sender.frame(&Response::Slice { len }, pace).await?;
-		*slice = Sending {
-			bytes: extract.len() as u64,
+		*sending = Sending {
+			slice: extract.len() as u64,
 			memory: Some(memory),
 		};
 		Ok(sender.slice(&extract, pace).await?)
@@ -283,7 +286,7 @@ impl Server {
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
-		let memory = self.memory(len).await?;
+		let memory = self.memory(peer, len).await?;
 		let (bytes, _) = read_body(recv, len, self.pace(len)).await?;
 		let mut rest = &bytes[..];
 		let mut entries = Vec::with_capacity(batch.stripes as usize);
@@ -366,16 +369,11 @@ impl Server {
 	}
 
 	/// Room for `len` bytes, waited for.
-	async fn memory(&self, len: usize) -> Result<SemaphorePermit<'_>, Fault> {
-		match timeout(
-			self.config.answer_timeout,
-			self.memory.acquire_many(units(len)),
-		)
-		.await
-		{
-			Ok(Ok(permit)) => Ok(permit),
-			Ok(Err(_)) | Err(_) => Err(Fault::Answer(Status::Busy, "no memory to spare".into())),
-		}
+	async fn memory(&self, peer: NodeKey, len: usize) -> Result<Share, Fault> {
+		let room = self.memory.acquire(peer, units(len));
+		timeout(self.config.answer_timeout, room)
+			.await
+			.map_err(|_| Fault::Answer(Status::Busy, "no memory to spare".into()))
 	}
 
 	fn pace(&self, len: usize) -> Pace {
@@ -386,7 +384,7 @@ impl Server {
 	}
 }
 
-/// `len`, at most a shard, in memory permits.
+/// `len`, at most a shard, in units of memory.
 fn units(len: usize) -> u32 {
 	u32::try_from(len.min(SHARD_LEN).div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX)
 }

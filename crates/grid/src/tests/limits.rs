@@ -151,6 +151,37 @@ async fn requests_beyond_the_limit_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn one_key_leaves_requests_to_others() {
+	let (stuck, mut events) = Stuck::new();
+	let config = GridConfig {
+		max_requests: 20,
+		..quick()
+	};
+	let server = serving(config, stuck);
+	let get = frame(&Request::Get {
+		shard: ShardId([1; 32]),
+		groups: None,
+	})
+	.unwrap();
+	let mut all = Vec::new();
+	// The first may have four: a quarter of the sixteen that are then left.
+	for (streams, let_in) in [(20, 4), (1, 1)] {
+		let (endpoint, connection) = raw_client(&server).await;
+		for _ in 0..streams {
+			let (mut send, recv) = connection.open_bi().await.unwrap();
+			send.write_all(&get).await.unwrap();
+			send.finish().unwrap();
+			all.push((endpoint.clone(), connection.clone(), recv));
+		}
+		for _ in 0..let_in {
+			assert_eq!(events.recv().await, Some("started"));
+		}
+	}
+	assert!(events.try_recv().is_err());
+	assert_eq!(server.serve_stats().unwrap().requests, 5);
+}
+
+#[tokio::test]
 async fn memory_for_bodies_is_shared_and_given_back() {
 	// Room for one shard at a time, many at once: all get through, one after another.
 	let config = GridConfig {

@@ -1,6 +1,6 @@
 //! Lists of stripes, and offers.
 
-use super::{Fault, Server};
+use super::{Fault, Sending, Server};
 use crate::{
 	listing::Listed,
 	stream::Sender,
@@ -16,9 +16,10 @@ impl Server {
 		pg: Pg,
 		after: Option<StripeId>,
 		limit: usize,
+		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
-		let memory = self.memory(limit * Listed::LEN).await?;
+		let memory = self.memory(peer, limit * Listed::LEN).await?;
 		let listing = self
 			.watched(sender, self.service.inventory(peer, pg, after, limit))
 			.await?;
@@ -40,11 +41,10 @@ impl Server {
 			next: listing.next,
 			whole: listing.whole,
 		};
+		sending.memory = Some(memory);
 		let pace = self.pace(body.len());
 		sender.frame(&response, pace).await?;
-		sender.body(body, pace).await?;
-		drop(memory);
-		Ok(())
+		Ok(sender.body(body, pace).await?)
 	}
 
 	pub(super) async fn offer(

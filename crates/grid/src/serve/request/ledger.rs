@@ -1,6 +1,6 @@
 //! What is known of ledgers.
 
-use super::{Fault, Server};
+use super::{Fault, Sending, Server};
 use crate::{
 	stream::Sender,
 	wire::{Response, Status, BATCH_LEN},
@@ -15,10 +15,11 @@ impl Server {
 		peer: NodeKey,
 		pg: Pg,
 		root: [u8; 32],
+		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
 		let most = MAX_RECEIPT_STRIPES as usize;
-		let memory = self.memory(most * 68).await?;
+		let memory = self.memory(peer, most * 68).await?;
 		let entries = self
 			.watched(sender, self.service.leaves(peer, pg, root))
 			.await?
@@ -36,12 +37,11 @@ impl Server {
 				"the node miscounted".into(),
 			));
 		};
+		sending.memory = Some(memory);
 		let pace = self.pace(body.len());
 		let response = Response::Leaves { count, len };
 		sender.frame(&response, pace).await?;
-		sender.body(Bytes::from(body), pace).await?;
-		drop(memory);
-		Ok(())
+		Ok(sender.body(Bytes::from(body), pace).await?)
 	}
 
 	pub(super) async fn batches(
@@ -50,9 +50,10 @@ impl Server {
 		pg: Pg,
 		first: u64,
 		limit: usize,
+		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
-		let memory = self.memory(limit * BATCH_LEN).await?;
+		let memory = self.memory(peer, limit * BATCH_LEN).await?;
 		let batches = self
 			.watched(sender, self.service.batches(peer, pg, first, limit))
 			.await?;
@@ -68,10 +69,9 @@ impl Server {
 			}
 		};
 		let body: Vec<u8> = batches.iter().flat_map(Encode::encode).collect();
+		sending.memory = Some(memory);
 		let pace = self.pace(body.len());
 		sender.frame(&Response::Batches { count }, pace).await?;
-		sender.body(Bytes::from(body), pace).await?;
-		drop(memory);
-		Ok(())
+		Ok(sender.body(Bytes::from(body), pace).await?)
 	}
 }
