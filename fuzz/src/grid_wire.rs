@@ -160,6 +160,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 		request(Request::Punch(punch.clone())),
 		response(Response::Punch(punch)),
 		response(Response::Noted),
+		response(Response::Go),
 		response(Response::Stored(crate::service::PutAck {
 			already_held: true,
 		})),

@@ -1,6 +1,9 @@
 //! Limits and windows.
 
-use crate::{GridError, PathKind};
+use crate::{
+	wire::{EAGER, MAX_FRAME},
+	GridError, PathKind,
+};
 use hippius_primitives::{coding::SHARD_LEN, net::MAX_RELAYS, RelayAddress};
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use std::{sync::Arc, time::Duration};
@@ -14,8 +17,9 @@ pub struct GridConfig {
 	pub stream_receive_window: u32,
 	/// Bytes one connection that we dialled may have in flight towards us. Default 8 MiB.
 	pub receive_window: u32,
-	/// The same of one that we accepted. What a peer sends before its request is looked at lies there
-	/// unread, so all of them together bound how much that can be. Default 2 MiB.
+	/// The same of one that we accepted; at least 18 KiB for each of `max_streams`. What a peer sends
+	/// before its request is looked at lies there unread, so all of them together bound how much that
+	/// can be. Default 2 MiB.
 	pub request_window: u32,
 	/// Bytes one connection keeps unacknowledged. Default 4 MiB.
 	pub send_window: u64,
@@ -235,6 +239,12 @@ impl GridConfig {
 				"must hold at least one shard (1 MiB), at most 1 TiB",
 			);
 		}
+		if self.request_window < self.waiting_requests() {
+			return refuse(
+				"request_window",
+				"must hold 18 KiB for each of `max_streams`: a header and a short body",
+			);
+		}
 		if self.send_window == 0 || self.send_window > 1 << 40 {
 			return refuse("send_window", "must be from 1 B to 1 TiB");
 		}
@@ -254,6 +264,13 @@ impl GridConfig {
 			return refuse("retry_above", "must not exceed `ignore_above`");
 		}
 		Ok(())
+	}
+
+	/// Most bytes that requests of one connection consist of before they are looked at. If they filled
+	/// the window, those that are being served would get no further.
+	fn waiting_requests(&self) -> u32 {
+		const EACH: u32 = (2 + MAX_FRAME + EAGER) as u32;
+		EACH.saturating_mul(self.max_streams)
 	}
 
 	/// How long a transfer of `len` bytes may take: the slowest allowed rate, plus one stall.
@@ -307,10 +324,11 @@ impl GridConfig {
 		if path == PathKind::Relayed {
 			// Datagrams of any length pass a relay, but none longer than the smallest has to. What
 			// is in flight waits in queues of the relay and of TCP: more of it is only delay.
+			let relayed = RELAYED_WINDOW.max(self.waiting_requests());
 			transport
 				.mtu_discovery_config(None)
 				.stream_receive_window(self.stream_receive_window.min(RELAYED_STREAM).into())
-				.receive_window(window.min(RELAYED_WINDOW).into())
+				.receive_window(window.min(relayed).into())
 				.send_window(self.send_window.min(RELAYED_WINDOW.into()));
 		}
 		Ok(Arc::new(transport))
@@ -326,6 +344,13 @@ mod tests {
 		assert!(GridConfig::default().validate().is_ok());
 		let base = GridConfig::default;
 		let bad = [
+			(
+				"request_window",
+				GridConfig {
+					request_window: 1024 * 1024,
+					..base()
+				},
+			),
 			(
 				"max_streams",
 				GridConfig {

@@ -6,7 +6,9 @@ use crate::{
 	service::PutAck,
 	stream::{read_end, read_frame, Pace, Sender, StreamError},
 	transfer::{read_slice, Progress, SliceFault, Traffic, Wanted},
-	wire::{self, clean, code, decode_response, GroupRange, Request, Response, Status, MAX_HAS},
+	wire::{
+		self, clean, code, decode_response, GroupRange, Request, Response, Status, EAGER, MAX_HAS,
+	},
 	GridError,
 };
 use arion_storage_proof::{
@@ -23,7 +25,7 @@ use hippius_primitives::{
 	NodeKey, ShardId, ShardMeta, StripeId,
 };
 use quinn::{ConnectionError, RecvStream};
-use std::{net::SocketAddr, ops::Range, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
 /// A node that can be asked. Cheap to clone; connects on first use, shares one connection per
@@ -453,31 +455,25 @@ impl Peer {
 			Ok(Err(error)) => return Err(self.lost(link, error)),
 			Err(_) => return Err(self.late(link, "take a request", patience)),
 		};
-		let frame = {
-			// Dropped together with this future, the sender resets the stream.
-			let mut sender = Sender::new(send, code::DONE);
-			let pace = self.pace(body.len());
+		// Dropped together with this future, the sender resets the stream.
+		let mut sender = Sender::new(send, code::DONE, link.pen.clone());
+		let pace = self.pace(body.len());
+		let mut response = Response::Go;
+		if body.len() > EAGER {
+			let upload = sender.request(request, pace);
+			response = self.answer(link, upload, &mut recv).await?;
+		}
+		if response == Response::Go {
 			let upload = async {
-				sender.frame(request, pace).await?;
+				if body.len() <= EAGER {
+					sender.request(request, pace).await?;
+				}
 				sender.body(body, pace).await?;
 				sender.finish()
 			};
-			let answer = read_frame(&mut recv);
-			tokio::pin!(upload, answer);
-			tokio::select! {
-				biased;
-				// An answer that comes before all is sent is a refusal.
-				frame = &mut answer => frame.map_err(|error| self.failed(link, error, "answer")),
-				sent = &mut upload => match sent {
-					Ok(()) | Err(StreamError::Stopped(_)) => match timeout(patience, answer).await {
-						Ok(frame) => frame.map_err(|error| self.failed(link, error, "answer")),
-						Err(_) => Err(self.late(link, "answer", patience)),
-					},
-					Err(error) => Err(self.failed(link, error, "take the request")),
-				},
-			}?
-		};
-		match decode_response(&frame).map_err(|error| self.protocol(link, error.to_string()))? {
+			response = self.answer(link, upload, &mut recv).await?;
+		}
+		match response {
 			Response::Failed { status, detail } => Err(GridError::Answer {
 				peer: self.key(),
 				address: link.address,
@@ -486,6 +482,31 @@ impl Peer {
 			}),
 			response => Ok((response, recv)),
 		}
+	}
+
+	/// Sends a request, or a part of it, and reads the next frame of the answer.
+	async fn answer(
+		&self,
+		link: &Link,
+		upload: impl Future<Output = Result<(), StreamError>>,
+		recv: &mut RecvStream,
+	) -> Result<Response, GridError> {
+		let patience = self.dialer.config.answer_timeout;
+		let answer = read_frame(recv);
+		tokio::pin!(upload, answer);
+		let frame = tokio::select! {
+			biased;
+			// An answer that comes before all is sent is a refusal.
+			frame = &mut answer => frame.map_err(|error| self.failed(link, error, "answer")),
+			sent = &mut upload => match sent {
+				Ok(()) | Err(StreamError::Stopped(_)) => match timeout(patience, answer).await {
+					Ok(frame) => frame.map_err(|error| self.failed(link, error, "answer")),
+					Err(_) => Err(self.late(link, "answer", patience)),
+				},
+				Err(error) => Err(self.failed(link, error, "take the request")),
+			},
+		}?;
+		decode_response(&frame).map_err(|error| self.protocol(link, error.to_string()))
 	}
 
 	pub(crate) async fn end(&self, link: &Link, recv: &mut RecvStream) -> Result<(), GridError> {
@@ -575,6 +596,7 @@ impl Peer {
 			Response::Stripe(_) => "stripe",
 			Response::Failed { .. } => "failed",
 			Response::Noted => "noted",
+			Response::Go => "go",
 			Response::Receipt(_) => "receipt",
 			Response::Changed { .. } => "changed",
 			Response::Inventory { .. } => "inventory",

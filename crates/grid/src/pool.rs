@@ -7,6 +7,7 @@ use crate::{
 	punch::Puncher,
 	rekey::KeyClock,
 	relay::{Hold, Relays},
+	stream::Pen,
 	transfer::{Tally, TransferStats},
 	GridConfig, GridError,
 };
@@ -89,6 +90,7 @@ pub(crate) struct Live {
 	connection: Connection,
 	path: PathKind,
 	keys: Arc<KeyClock>,
+	pen: Pen,
 	expires: Instant,
 	/// Keeps the address of a relayed connection.
 	_hold: Option<Hold>,
@@ -106,6 +108,8 @@ pub(crate) struct Link {
 	pub(crate) connection: Connection,
 	pub(crate) address: SocketAddr,
 	pub(crate) keys: Arc<KeyClock>,
+	/// Whose turn it is to send on the connection.
+	pub(crate) pen: Pen,
 	path: PathKind,
 	reused: bool,
 }
@@ -117,6 +121,7 @@ impl Link {
 			connection: live.connection,
 			address,
 			keys: live.keys,
+			pen: live.pen,
 			path: live.path,
 			reused,
 		}

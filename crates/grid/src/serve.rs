@@ -6,6 +6,7 @@ use crate::{
 	rekey::KeyClock,
 	relay::{is_mapped, Relays},
 	service::ShardService,
+	stream::Pen,
 	tls,
 	wire::code,
 	GridConfig,
@@ -419,7 +420,11 @@ impl Server {
 	) -> Option<ConnectionError> {
 		let interval = self.config.rekey_interval;
 		let keys = KeyClock::new(self.config.rekey_bytes, interval, Instant::now());
-		let line = Arc::new(Line { peer, load });
+		let line = Arc::new(Line {
+			peer,
+			load,
+			pen: Pen::default(),
+		});
 		loop {
 			let permit = tokio::select! {
 				biased;

@@ -12,9 +12,10 @@ use quinn::{
 };
 use std::{
 	future::Future,
+	sync::Arc,
 	time::{Duration, Instant},
 };
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 /// Bodies are handed to the transport in pieces of this size, so that progress can be seen.
 const PIECE: usize = 64 * 1024;
@@ -104,21 +105,55 @@ pub(crate) async fn paced<T, E: Into<StreamError>>(
 	}
 }
 
+/// Lets those who send on one connection do so in turn, a piece each: when there is room in the window
+/// again, the transport wakes him first who was blocked last, and on a slow line the others would wait
+/// until they are taken for stalled.
+#[derive(Clone)]
+pub(crate) struct Pen(Arc<Semaphore>);
+
+impl Default for Pen {
+	fn default() -> Self {
+		Self(Arc::new(Semaphore::new(1)))
+	}
+}
+
+impl Pen {
+	/// Runs `step` when it is its turn.
+	async fn turn<T>(&self, step: impl Future<Output = T>) -> T {
+		// Never closed; if it were, there would be no order, and nothing else amiss.
+		let _turn = self.0.acquire().await;
+		step.await
+	}
+}
+
 /// The sending half. Dropped before [`Sender::finish`], it resets the stream: quinn alone would
 /// end it cleanly, and a broken transfer would look like a short one.
 pub(crate) struct Sender {
 	stream: SendStream,
 	on_drop: VarInt,
 	ended: bool,
+	pen: Pen,
 }
 
 impl Sender {
-	pub(crate) fn new(stream: SendStream, on_drop: VarInt) -> Self {
+	pub(crate) fn new(stream: SendStream, on_drop: VarInt, pen: Pen) -> Self {
 		Self {
 			stream,
 			on_drop,
 			ended: false,
+			pen,
 		}
+	}
+
+	/// Sends a request. In turn, so that the other side sees it soon after the stream.
+	pub(crate) async fn request(
+		&mut self,
+		message: &impl Encode,
+		pace: Pace,
+	) -> Result<(), StreamError> {
+		let frame = wire::frame(message)?;
+		let step = self.pen.turn(self.stream.write_all(&frame));
+		paced(pace, Instant::now(), step).await
 	}
 
 	/// Sends a message.
@@ -131,17 +166,18 @@ impl Sender {
 		paced(pace, Instant::now(), self.stream.write_all(&frame)).await
 	}
 
-	/// Sends raw bytes.
+	/// Sends raw bytes, in turn.
 	pub(crate) async fn body(&mut self, mut bytes: Bytes, pace: Pace) -> Result<(), StreamError> {
 		let start = Instant::now();
 		while !bytes.is_empty() {
 			let piece = bytes.split_to(bytes.len().min(PIECE));
-			paced(pace, start, self.stream.write_chunk(piece)).await?;
+			let step = self.pen.turn(self.stream.write_chunk(piece));
+			paced(pace, start, step).await?;
 		}
 		Ok(())
 	}
 
-	/// Sends a slice.
+	/// Sends a slice, in turn.
 	pub(crate) async fn slice(&mut self, extract: &Extract, pace: Pace) -> Result<(), StreamError> {
 		let start = Instant::now();
 		let mut pieces = extract.pieces().ok_or(StreamError::Misused)?;
@@ -158,7 +194,8 @@ impl Sender {
 			if batch.is_empty() {
 				return Ok(());
 			}
-			paced(pace, start, self.stream.write_all_chunks(&mut batch)).await?;
+			let step = self.pen.turn(self.stream.write_all_chunks(&mut batch));
+			paced(pace, start, step).await?;
 		}
 	}
 

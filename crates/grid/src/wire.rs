@@ -24,6 +24,10 @@
 //! A slice is that of `arion_storage_proof::slice`: groups of 16 KiB with the hashes that prove each
 //! of them by itself. No groups given means all.
 //!
+//! What follows a request does so at once if it is at most 16 KiB. More than that waits until the node
+//! says `Go`: requests that wait for their turn must not fill the connection's window, or those whose
+//! turn it is would get no further.
+//!
 //! Any answer may be `Failed` instead. A side that cannot go on resets its stream with a
 //! [`code`]; a stream that ends early without one is a fault.
 
@@ -40,11 +44,13 @@ use hippius_primitives::{
 use std::fmt;
 
 /// The application protocol named in the handshake.
-pub const ALPN: &[u8] = b"arion/shards/2";
+pub const ALPN: &[u8] = b"arion/shards/3";
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 2;
+pub const PROTOCOL_VERSION: u8 = 3;
 /// Longest frame, in bytes, without its length prefix.
 pub const MAX_FRAME: usize = 2048;
+/// Longest body, in bytes, that follows its request at once; a longer one waits for [`Response::Go`].
+pub(crate) const EAGER: usize = 16 * 1024;
 /// Most shards one `has` request asks for.
 pub const MAX_HAS: usize = 1024;
 /// Most addresses a [`Punch`] names.
@@ -256,6 +262,9 @@ pub(crate) enum Response {
 	/// Nothing more to say.
 	#[codec(index = 7)]
 	Noted,
+	/// There is room for what follows the request: send it. Another answer comes then.
+	#[codec(index = 9)]
+	Go,
 	/// The UDP address a request came from.
 	#[codec(index = 20)]
 	Observed { address: NodeAddress },
@@ -616,6 +625,7 @@ mod tests {
 			Response::Receipt(receipt()),
 			Response::Changed { records: 3 },
 			Response::Noted,
+			Response::Go,
 			Response::Inventory {
 				count: MAX_LISTED as u16,
 				next: Some(StripeId([9; 32])),
@@ -646,7 +656,7 @@ mod tests {
 			groups: Some(GroupRange { start: 1, end: 2 }),
 		})
 		.unwrap();
-		assert_eq!(get[..4], [39, 0, 2, 2]);
+		assert_eq!(get[..4], [39, 0, 3, 2]);
 		assert_eq!(get[36..], [1, 1, 0, 2, 0]);
 		let put = frame(&Request::Put {
 			permit: permit(),
@@ -657,7 +667,7 @@ mod tests {
 		assert_eq!(put.len(), 2 + 1 + 1 + 224 + 32 + 1 + 32 * TOTAL_SHARDS + 4);
 		assert_eq!(
 			frame(&Response::failed(Status::NotFound, "a")).unwrap(),
-			[5, 0, 2, 5, 1, 4, b'a']
+			[5, 0, 3, 5, 1, 4, b'a']
 		);
 	}
 
@@ -668,7 +678,7 @@ mod tests {
 		assert_eq!(frame_len([0, 8]), Ok(2048));
 		assert_eq!(decode_request(&[]), Err(WireError::Empty));
 		assert_eq!(decode_request(&[1, 2]), Err(WireError::Version(1)));
-		assert_eq!(decode_request(&[2, 99]), Err(WireError::Malformed));
+		assert_eq!(decode_request(&[3, 99]), Err(WireError::Malformed));
 		assert_eq!(
 			decode_request(&vec![1; 2049]),
 			Err(WireError::Oversize(2049))

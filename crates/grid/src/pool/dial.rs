@@ -6,6 +6,7 @@ use crate::{
 	path::{PathKind, Reach},
 	rekey::KeyClock,
 	relay::{is_mapped, Hold},
+	stream::Pen,
 	tls::{self, SERVER_NAME},
 	wire::code,
 	DialCause, DialFailure, GridError, Identity,
@@ -223,6 +224,7 @@ impl Dialer {
 			connection,
 			path,
 			keys: Arc::new(keys),
+			pen: Pen::default(),
 			expires,
 			_hold: hold,
 		}

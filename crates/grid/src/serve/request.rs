@@ -4,8 +4,8 @@ use super::{shares::Share, Load, Server, MEMORY_UNIT};
 use crate::{
 	observe,
 	service::ServiceError,
-	stream::{read_body, read_end, read_frame, Pace, Sender, StreamError},
-	wire::{code, decode_request, pack, GroupRange, Request, Response, Status, WireError},
+	stream::{read_body, read_end, read_frame, Pace, Pen, Sender, StreamError},
+	wire::{code, decode_request, pack, GroupRange, Request, Response, Status, WireError, EAGER},
 };
 use arion_storage_proof::{StripeEntry, GROUP_LEN};
 use codec::Decode;
@@ -65,6 +65,7 @@ impl From<ServiceError> for Fault {
 pub(super) struct Line {
 	pub(super) peer: NodeKey,
 	pub(super) load: Arc<Load>,
+	pub(super) pen: Pen,
 }
 
 /// What an answer takes up until the other side has it.
@@ -91,9 +92,14 @@ impl Server {
 		mut recv: RecvStream,
 	) {
 		let peer = line.peer;
-		let _running = self.requests.acquire(peer, 1).await;
 		// A service that panics leaves a reset behind, not a clean end.
-		let mut sender = Sender::new(send, code::INTERNAL);
+		let mut sender = Sender::new(send, code::INTERNAL, line.pen.clone());
+		let _running = tokio::select! {
+			biased;
+			// The peer is gone, or wants no more: others need not wait for it.
+			_ = sender.stopped() => return,
+			running = self.requests.acquire(peer, 1) => running,
+		};
 		let mut sending = Sending::default();
 		let served = self
 			.answer(peer, address, &mut sending, &mut sender, &mut recv)
@@ -227,7 +233,8 @@ impl Server {
 			return Err(Fault::bad("the permit is of another stripe or length"));
 		}
 		self.service.authorize(&peer, &permit, &meta)?;
-		let memory = self.memory(peer, len).await?;
+		let memory = self.memory(peer, len, sender).await?;
+		self.call_for(len, sender).await?;
 		let (bytes, hash) = self.bodies.read(recv, len, self.pace(len)).await?;
 		if meta.shard() != Some(ShardId(hash)) {
 			return Err(Fault::bad("the bytes do not hash to the shard id"));
@@ -252,7 +259,7 @@ impl Server {
 		let most = groups.as_ref().map_or(SHARD_LEN, |groups| {
 			(groups.end - groups.start) as usize * GROUP_LEN
 		});
-		let mut memory = self.memory(peer, most).await?;
+		let mut memory = self.memory(peer, most, sender).await?;
 		let extract = self
 			.watched(sender, self.service.get(peer, shard, groups.clone()))
 			.await?
@@ -286,7 +293,8 @@ impl Server {
 		sender: &mut Sender,
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
-		let memory = self.memory(peer, len).await?;
+		let memory = self.memory(peer, len, sender).await?;
+		self.call_for(len, sender).await?;
 		let (bytes, _) = read_body(recv, len, self.pace(len)).await?;
 		let mut rest = &bytes[..];
 		let mut entries = Vec::with_capacity(batch.stripes as usize);
@@ -316,6 +324,7 @@ impl Server {
 		recv: &mut RecvStream,
 	) -> Result<(), Fault> {
 		let len = count * 32;
+		self.call_for(len, sender).await?;
 		let (ids, _) = read_body(recv, len, self.pace(len)).await?;
 		let shards = ids
 			.chunks_exact(32)
@@ -368,12 +377,27 @@ impl Server {
 		}
 	}
 
-	/// Room for `len` bytes, waited for.
-	async fn memory(&self, peer: NodeKey, len: usize) -> Result<Share, Fault> {
-		let room = self.memory.acquire(peer, units(len));
-		timeout(self.config.answer_timeout, room)
-			.await
-			.map_err(|_| Fault::Answer(Status::Busy, "no memory to spare".into()))
+	/// Tells the peer to send its `len` bytes, if it waits for that.
+	async fn call_for(&self, len: usize, sender: &mut Sender) -> Result<(), Fault> {
+		if len > EAGER {
+			sender.frame(&Response::Go, self.pace(0)).await?;
+		}
+		Ok(())
+	}
+
+	/// Room for `len` bytes, waited for as long as the peer does.
+	async fn memory(&self, peer: NodeKey, len: usize, sender: &Sender) -> Result<Share, Fault> {
+		let room = timeout(
+			self.config.answer_timeout,
+			self.memory.acquire(peer, units(len)),
+		);
+		tokio::select! {
+			biased;
+			_ = sender.stopped() => Err(Fault::Abort(code::DONE)),
+			room = room => {
+				room.map_err(|_| Fault::Answer(Status::Busy, "no memory to spare".into()))
+			}
+		}
 	}
 
 	fn pace(&self, len: usize) -> Pace {

@@ -322,12 +322,12 @@ async fn bad_answer_frames_are_refused() {
 	let answers: Vec<(&str, Vec<u8>)> = vec![
 		("too early", vec![]),
 		("too early", vec![5]),
-		("too early", vec![5, 0, 2]),
+		("too early", vec![5, 0, 3]),
 		("empty frame", vec![0, 0]),
 		("at most 2048", vec![0xff, 0xff]),
 		("version 9", vec![2, 0, 9, 1]),
-		("does not decode", vec![2, 0, 2, 77]),
-		("range", vec![6, 0, 2, 2, 0xff, 0xff, 0xff, 0xff]),
+		("does not decode", vec![2, 0, 3, 77]),
+		("range", vec![6, 0, 3, 2, 0xff, 0xff, 0xff, 0xff]),
 		("another question", put),
 		(
 			"another question",
@@ -348,6 +348,22 @@ async fn bad_answer_frames_are_refused() {
 		assert!(error.is_misbehaviour(), "{error}");
 		assert!(error.to_string().contains(expected), "{expected}: {error}");
 	}
+}
+
+#[tokio::test]
+async fn who_asks_for_a_body_twice_is_refused() {
+	let (meta, bytes) = shard(1, 100_000, 0);
+	let (_ends, peer) = against(script(move |mut send, mut recv| async move {
+		say(&mut send, &Response::Go).await;
+		recv.read_to_end(200_000).await.unwrap();
+		say(&mut send, &Response::Go).await;
+		let _ = send.stopped().await;
+	}));
+	let error = super::support::store(&peer, &meta, bytes)
+		.await
+		.unwrap_err();
+	assert!(error.is_misbehaviour(), "{error}");
+	assert!(error.to_string().contains("(go)"), "{error}");
 }
 
 #[tokio::test]

@@ -119,6 +119,21 @@ async fn peers_that_are_not_admitted_are_told() {
 	);
 }
 
+/// Takes nothing.
+struct Empty;
+
+impl ShardService for Empty {}
+
+#[tokio::test]
+async fn what_is_refused_is_not_sent() {
+	let ends = pair(quick(), Arc::new(Empty));
+	let (meta, bytes) = shard(1, SHARD_LEN, 0);
+	let error = store(&ends.peer, &meta, bytes).await.unwrap_err();
+	assert_eq!(error.status(), Some(Status::Refused), "{error}");
+	let sent = ends.peer.entry.live().unwrap().stats().udp_tx.bytes;
+	assert!(sent < SHARD_LEN as u64 / 16, "{sent}");
+}
+
 #[tokio::test]
 async fn requests_beyond_the_limit_wait_their_turn() {
 	let (stuck, mut events) = Stuck::new();

@@ -1,7 +1,7 @@
 //! Everything in order.
 
 use super::support::{pair, quick, shard, store, to, Memory};
-use crate::{wire::MAX_HAS, GridError, Status};
+use crate::{wire::MAX_HAS, GridConfig, GridError, Status};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use hippius_primitives::{coding::SHARD_LEN, ShardId, StripeId};
@@ -106,6 +106,22 @@ async fn many_at_once_on_one_connection() {
 		.zip(&shards)
 		.all(|(got, (_, bytes))| got == bytes));
 	// Dials made at the same time were one.
+	assert_eq!(ends.client.open_connections(), 1);
+}
+
+/// More of them than a peer may have served at a time, and more bytes than a connection's window: what
+/// waits to be looked at must not keep those from arriving that were.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_whole_shards_at_once_on_one_connection() {
+	let ends = pair(GridConfig::default(), Arc::new(Memory::default()));
+	let shards: Vec<_> = (0..150).map(|seed| shard(seed, SHARD_LEN, 7)).collect();
+	try_join_all(
+		shards
+			.iter()
+			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
+	)
+	.await
+	.unwrap();
 	assert_eq!(ends.client.open_connections(), 1);
 }
 

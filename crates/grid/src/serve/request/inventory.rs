@@ -19,7 +19,7 @@ impl Server {
 		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
-		let memory = self.memory(peer, limit * Listed::LEN).await?;
+		let memory = self.memory(peer, limit * Listed::LEN, sender).await?;
 		let listing = self
 			.watched(sender, self.service.inventory(peer, pg, after, limit))
 			.await?;

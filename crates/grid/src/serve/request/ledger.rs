@@ -19,7 +19,7 @@ impl Server {
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
 		let most = MAX_RECEIPT_STRIPES as usize;
-		let memory = self.memory(peer, most * 68).await?;
+		let memory = self.memory(peer, most * 68, sender).await?;
 		let entries = self
 			.watched(sender, self.service.leaves(peer, pg, root))
 			.await?
@@ -53,7 +53,7 @@ impl Server {
 		sending: &mut Sending,
 		sender: &mut Sender,
 	) -> Result<(), Fault> {
-		let memory = self.memory(peer, limit * BATCH_LEN).await?;
+		let memory = self.memory(peer, limit * BATCH_LEN, sender).await?;
 		let batches = self
 			.watched(sender, self.service.batches(peer, pg, first, limit))
 			.await?;
