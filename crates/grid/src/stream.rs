@@ -151,9 +151,8 @@ impl Sender {
 		message: &impl Encode,
 		pace: Pace,
 	) -> Result<(), StreamError> {
-		let frame = wire::frame(message)?;
-		let step = self.pen.turn(self.stream.write_all(&frame));
-		paced(pace, Instant::now(), step).await
+		let pen = self.pen.clone();
+		paced(pace, Instant::now(), pen.turn(self.frame(message, pace))).await
 	}
 
 	/// Sends a message.

@@ -369,11 +369,20 @@ impl Server {
 		sender: &Sender,
 		call: impl Future<Output = Result<T, ServiceError>>,
 	) -> Result<T, Fault> {
+		Ok(self.awaited(sender, call).await?.ok_or_else(late)??)
+	}
+
+	/// Waits for `what` as long as the peer waits for an answer; `None` if that took too long.
+	async fn awaited<T>(
+		&self,
+		sender: &Sender,
+		what: impl Future<Output = T>,
+	) -> Result<Option<T>, Fault> {
 		tokio::select! {
 			biased;
 			// Nothing was sent yet, so this resolves only when the peer is gone or lost interest.
 			_ = sender.stopped() => Err(Fault::Abort(code::DONE)),
-			done = timeout(self.config.answer_timeout, call) => Ok(done.map_err(|_| late())??),
+			done = timeout(self.config.answer_timeout, what) => Ok(done.ok()),
 		}
 	}
 
@@ -387,17 +396,9 @@ impl Server {
 
 	/// Room for `len` bytes, waited for as long as the peer does.
 	async fn memory(&self, peer: NodeKey, len: usize, sender: &Sender) -> Result<Share, Fault> {
-		let room = timeout(
-			self.config.answer_timeout,
-			self.memory.acquire(peer, units(len)),
-		);
-		tokio::select! {
-			biased;
-			_ = sender.stopped() => Err(Fault::Abort(code::DONE)),
-			room = room => {
-				room.map_err(|_| Fault::Answer(Status::Busy, "no memory to spare".into()))
-			}
-		}
+		let room = self.memory.acquire(peer, units(len));
+		let room = self.awaited(sender, room).await?;
+		room.ok_or_else(|| Fault::Answer(Status::Busy, "no memory to spare".into()))
 	}
 
 	fn pace(&self, len: usize) -> Pace {

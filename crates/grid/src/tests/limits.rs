@@ -1,6 +1,8 @@
 //! How many, how much.
 
-use super::support::{grid, pair, quick, raw_client, serving, shard, store, to, Memory, Stuck};
+use super::support::{
+	grid, open_with, pair, quick, raw_client, serving, shard, store, store_all, to, Memory, Stuck,
+};
 use crate::{
 	wire::{code, frame, Request},
 	DialCause, GridConfig, GridError, ShardService, Status,
@@ -150,10 +152,7 @@ async fn requests_beyond_the_limit_wait_their_turn() {
 	.unwrap();
 	let mut streams = Vec::new();
 	for _ in 0..6 {
-		let (mut send, recv) = connection.open_bi().await.unwrap();
-		send.write_all(&get).await.unwrap();
-		send.finish().unwrap();
-		streams.push(recv);
+		streams.push(open_with(&connection, &get).await);
 	}
 	for _ in 0..5 {
 		assert_eq!(events.recv().await, Some("started"));
@@ -183,9 +182,7 @@ async fn one_key_leaves_requests_to_others() {
 	for (streams, let_in) in [(20, 4), (1, 1)] {
 		let (endpoint, connection) = raw_client(&server).await;
 		for _ in 0..streams {
-			let (mut send, recv) = connection.open_bi().await.unwrap();
-			send.write_all(&get).await.unwrap();
-			send.finish().unwrap();
+			let recv = open_with(&connection, &get).await;
 			all.push((endpoint.clone(), connection.clone(), recv));
 		}
 		for _ in 0..let_in {
@@ -205,13 +202,7 @@ async fn memory_for_bodies_is_shared_and_given_back() {
 	};
 	let ends = pair(config, Arc::new(Memory::default()));
 	let shards: Vec<_> = (0..20).map(|seed| shard(seed, 300_000, 0)).collect();
-	try_join_all(
-		shards
-			.iter()
-			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
-	)
-	.await
-	.unwrap();
+	store_all(&ends.peer, &shards).await;
 	let gets = shards
 		.iter()
 		.map(|(meta, _)| ends.peer.get(meta.shard().unwrap(), SHARD_LEN));

@@ -1,6 +1,6 @@
 //! Everything in order.
 
-use super::support::{pair, quick, shard, store, to, Memory};
+use super::support::{pair, quick, shard, store, store_all, to, Memory};
 use crate::{wire::MAX_HAS, GridConfig, GridError, Status};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -90,13 +90,7 @@ async fn many_at_once_on_one_connection() {
 	let shards: Vec<_> = (0..120)
 		.map(|seed| shard(seed, 20_000 + usize::from(seed), 7))
 		.collect();
-	try_join_all(
-		shards
-			.iter()
-			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
-	)
-	.await
-	.unwrap();
+	store_all(&ends.peer, &shards).await;
 	let gets = shards
 		.iter()
 		.map(|(meta, _)| ends.peer.get(meta.shard().unwrap(), SHARD_LEN));
@@ -115,13 +109,7 @@ async fn many_at_once_on_one_connection() {
 async fn many_whole_shards_at_once_on_one_connection() {
 	let ends = pair(GridConfig::default(), Arc::new(Memory::default()));
 	let shards: Vec<_> = (0..150).map(|seed| shard(seed, SHARD_LEN, 7)).collect();
-	try_join_all(
-		shards
-			.iter()
-			.map(|(meta, bytes)| store(&ends.peer, meta, bytes.clone())),
-	)
-	.await
-	.unwrap();
+	store_all(&ends.peer, &shards).await;
 	assert_eq!(ends.client.open_connections(), 1);
 }
 

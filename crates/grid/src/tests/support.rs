@@ -6,12 +6,13 @@ use crate::{
 };
 use bytes::Bytes;
 use codec::Encode;
+use futures_util::future::try_join_all;
 use hippius_primitives::{
 	id::shard_id,
 	permit::{SignedPermit, StorePermit},
 	NodeKey, ShardId, ShardMeta, StripeId, TOTAL_SHARDS,
 };
-use quinn::{Connection, Endpoint};
+use quinn::{Connection, Endpoint, RecvStream};
 use std::{
 	collections::HashMap,
 	net::{Ipv4Addr, SocketAddr},
@@ -133,6 +134,22 @@ pub(super) async fn store(
 ) -> Result<PutAck, crate::GridError> {
 	let permit = permit(meta, bytes.len());
 	peer.put(&permit, meta, bytes).await
+}
+
+/// Puts all of them at once.
+pub(super) async fn store_all(peer: &Peer, shards: &[(ShardMeta, Bytes)]) {
+	let puts = shards
+		.iter()
+		.map(|(meta, bytes)| store(peer, meta, bytes.clone()));
+	try_join_all(puts).await.unwrap();
+}
+
+/// Sends a whole request on a stream of its own; the answer comes on the other half.
+pub(super) async fn open_with(connection: &Connection, request: &[u8]) -> RecvStream {
+	let (mut send, recv) = connection.open_bi().await.unwrap();
+	send.write_all(request).await.unwrap();
+	send.finish().unwrap();
+	recv
 }
 
 /// Short waits, so that a test of a deadline is quick.
