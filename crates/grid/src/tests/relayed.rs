@@ -290,9 +290,9 @@ async fn when_the_direct_path_dies_the_relay_takes_over() {
 	let (server, held) = server(&relay.relay()).await;
 	let forwarder = Forwarder::to(server.local_addr()).await;
 	let client = grid(GridConfig {
-		idle_timeout: Duration::from_millis(300),
-		keep_alive: Duration::from_millis(100),
-		relay_delay: Duration::from_millis(200),
+		idle_timeout: Duration::from_secs(2),
+		keep_alive: Duration::from_millis(500),
+		relay_delay: Duration::from_secs(1),
 		..quick()
 	});
 	let reach = Reach {
